@@ -1,0 +1,17 @@
+//! The domain of Ordercast: orders, channels, sessions, provider facts and access, as pure functions
+//! of (state, time, input).
+//!
+//! Invariant: nothing here knows a socket, a database, a clock or a random source. Time and
+//! randomness come in as values, so every rule can be read, tested and simulated alone.
+
+pub mod access;
+pub mod channel;
+pub mod ids;
+pub mod money;
+pub mod order;
+pub mod provider;
+pub mod session;
+pub mod time;
+
+pub use ids::{Invalid, OrderId, ProjectId, Sku, UserId};
+pub use time::Timestamp;

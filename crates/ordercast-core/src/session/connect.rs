@@ -1,0 +1,323 @@
+//! The connect command: credential, position, and the merge of what was stored with what is
+//! committed meanwhile.
+
+use super::{
+    Action, BUFFERED_MAX, Live, Range, Read, Session, State,
+    reply::{self, VERSION},
+};
+use crate::{
+    Timestamp, UserId,
+    channel::{
+        Channel, ChannelPage, Epoch, LATE_JOIN_MAX, LATE_JOIN_WINDOW, Offset, Publication,
+        RECOVERY_MAX, Recovery, is_run_after, recover,
+    },
+    ids::ProjectId,
+};
+use centrifuge_protocol::{
+    CloseReason, ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, Reply, SubscribeResult,
+};
+use serde_json::Value;
+use std::{collections::BTreeMap, time::Duration};
+
+/// A connect that waits for its credential or its channel.
+#[derive(Debug)]
+pub(super) struct Connecting {
+    id: i64,
+    /// What the client asked to recover, by channel name.
+    positions: BTreeMap<String, (String, u64)>,
+    joined: Option<Joined>,
+}
+
+#[derive(Debug)]
+struct Joined {
+    channel: Channel,
+    token_life: Option<Duration>,
+    /// Epoch and offset that the client asked to recover from.
+    position: Option<(String, u64)>,
+    /// Committed while the store is read, in commit order.
+    buffered: Vec<(Epoch, Publication)>,
+}
+
+impl Connecting {
+    /// Keeps a commit for the merge; `false` at the bound.
+    pub(super) fn buffer(&mut self, epoch: &Epoch, publication: &Publication) -> bool {
+        let Some(joined) = &mut self.joined else {
+            return true;
+        };
+        if joined.buffered.len() >= BUFFERED_MAX {
+            return false;
+        }
+        joined.buffered.push((epoch.clone(), publication.clone()));
+        true
+    }
+}
+
+/// A credential that was accepted.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    pub project: ProjectId,
+    pub user: UserId,
+    /// When the credential ends, if it does.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Why a connect got no identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthenticationFailed {
+    /// Whatever is wrong with the credential: one answer for all of it.
+    Rejected,
+    /// It could not be checked.
+    Unavailable,
+    /// The user has too many connections. The new one goes: an attacker must not evict the buyer.
+    TooManyConnections,
+}
+
+/// Entries that a client may ask to recover (guarantees, 3.1).
+const POSITIONS_MAX: usize = 16;
+
+impl Session {
+    pub(super) fn on_connect(
+        &mut self,
+        now: Duration,
+        id: i64,
+        request: &ConnectRequest,
+        out: &mut Vec<Action>,
+    ) {
+        let positions = request
+            .subs
+            .iter()
+            .filter(|(_, sub)| sub.recover)
+            .take(POSITIONS_MAX)
+            .map(|(name, sub)| (name.clone(), (sub.epoch.clone(), sub.offset)))
+            .collect();
+        self.state = State::Connecting(Box::new(Connecting {
+            id,
+            positions,
+            joined: None,
+        }));
+        match parse_data(&request.data) {
+            Some((project, auth, user_external_id)) => {
+                out.push(Action::Authenticate {
+                    project,
+                    auth,
+                    user_external_id,
+                });
+            }
+            // Data without a usable credential is a bad credential: every SDK ends well on that.
+            None => self.fail(now, AuthenticationFailed::Rejected, out),
+        }
+    }
+
+    /// The answer to [`Action::Authenticate`], or the hub's refusal of [`Action::Join`].
+    pub fn on_authenticated(
+        &mut self,
+        now: Duration,
+        time: Timestamp,
+        result: Result<Granted, AuthenticationFailed>,
+        out: &mut Vec<Action>,
+    ) {
+        let State::Connecting(connecting) = &mut self.state else {
+            return;
+        };
+        let granted = match result {
+            Ok(granted) => granted,
+            Err(failure) => return self.fail(now, failure, out),
+        };
+        let token_life = granted.expires_at.map(|end| {
+            Duration::from_millis(u64::try_from(end.millis() - time.millis()).unwrap_or(0))
+        });
+        let channel = Channel {
+            project: granted.project,
+            user: granted.user,
+        };
+        let position = connecting.positions.remove(&channel.name());
+        let read = match &position {
+            Some((_, offset)) => Read {
+                range: Offset::new(*offset).map_or(Range::Position, Range::After),
+                // One more than may be recovered shows that there are too many.
+                limit: RECOVERY_MAX + 1,
+            },
+            None => Read {
+                range: Range::Since(time.minus(LATE_JOIN_WINDOW)),
+                limit: LATE_JOIN_MAX,
+            },
+        };
+        let joined = Joined {
+            channel: channel.clone(),
+            token_life,
+            position,
+            buffered: Vec::new(),
+        };
+        connecting.joined = Some(joined);
+        // Joined before it is read: what is committed in between is in the buffer, in the page, or in
+        // both, and the offset tells.
+        out.push(Action::Join(channel.clone()));
+        out.push(Action::Read { channel, read });
+    }
+
+    pub(super) fn on_connect_page(
+        &mut self,
+        now: Duration,
+        page: Option<ChannelPage>,
+        out: &mut Vec<Action>,
+    ) {
+        let State::Connecting(connecting) = &mut self.state else {
+            return;
+        };
+        let id = connecting.id;
+        let Some(joined) = connecting.joined.take() else {
+            return;
+        };
+        let Some(page) = page else {
+            return self.fail(now, AuthenticationFailed::Unavailable, out);
+        };
+        let Joined {
+            channel,
+            token_life,
+            position,
+            buffered,
+        } = joined;
+        let name = channel.name();
+        let mut sub = SubscribeResult {
+            recoverable: true,
+            positioned: true,
+            epoch: page.epoch.to_string(),
+            ..Default::default()
+        };
+        // What follows the reply as ordinary pushes.
+        let mut pushes = Vec::new();
+        match position {
+            Some((epoch, offset)) => {
+                sub.was_recovering = true;
+                match recover(&epoch, offset, &page) {
+                    Recovery::Recovered(missed) => {
+                        sub.recovered = true;
+                        // The client's own: SDKs advance it as they process the list.
+                        sub.offset = offset;
+                        sub.publications = missed.iter().map(reply::wire_publication).collect();
+                    }
+                    Recovery::NotRecovered => sub.offset = page.top.get().into(),
+                }
+            }
+            None => {
+                let base = page
+                    .publications
+                    .first()
+                    .map_or(page.top, |p| p.offset.previous());
+                assert!(is_run_after(base, &page.publications), "the log has a gap");
+                sub.offset = base.get().into();
+                pushes = page.publications;
+            }
+        }
+        let mut last = page.top;
+        for (epoch, publication) in buffered {
+            if publication.offset <= last {
+                continue;
+            }
+            if epoch != page.epoch || publication.offset != last.next() {
+                return self.close(
+                    DisconnectCode::InsufficientState,
+                    "insufficient state: a gap while connecting",
+                    out,
+                );
+            }
+            last = publication.offset;
+            pushes.push(publication);
+        }
+        let connect = ConnectResult {
+            client: uuid(self.client),
+            version: VERSION.to_owned(),
+            subs: BTreeMap::from([(name.clone(), sub)]),
+            ping: u32::try_from(self.config.ping_interval.as_secs()).unwrap_or(25),
+            pong: true,
+            ..Default::default()
+        };
+        let reply = Reply {
+            id,
+            connect: Some(connect),
+            ..Default::default()
+        };
+        out.push(Action::Send(Box::new(reply)));
+        for publication in &pushes {
+            let push = reply::publication_reply(name.clone(), publication);
+            out.push(Action::Send(Box::new(push)));
+        }
+        self.timers.start(now, &self.config, self.seed, token_life);
+        self.state = State::Live(Box::new(Live {
+            channel,
+            epoch: page.epoch,
+            last,
+            history: None,
+        }));
+    }
+
+    fn fail(&mut self, now: Duration, failure: AuthenticationFailed, out: &mut Vec<Action>) {
+        let State::Connecting(connecting) = &self.state else {
+            return;
+        };
+        let (code, close) = match failure {
+            AuthenticationFailed::Rejected => (ErrorCode::TokenExpired, None),
+            AuthenticationFailed::Unavailable => {
+                let reason = "internal: try again";
+                (
+                    ErrorCode::Internal,
+                    Some((DisconnectCode::InternalServerError, reason)),
+                )
+            }
+            AuthenticationFailed::TooManyConnections => {
+                let reason = "too many connections of this user";
+                (
+                    ErrorCode::TooManyRequests,
+                    Some((DisconnectCode::TooManyRequests, reason)),
+                )
+            }
+        };
+        out.push(Action::Send(Box::new(reply::error(connecting.id, code))));
+        match close {
+            None => {
+                self.state = State::Failed;
+                self.waiting.clear();
+                self.timers.fail(now, &self.config);
+            }
+            Some((code, reason)) => {
+                self.close_with(code, CloseReason::from_static(reason), out);
+            }
+        }
+    }
+}
+
+/// `{auth, project_id, user_external_id?}`; the project as integer or string (realtime contract, A1).
+fn parse_data(data: &[u8]) -> Option<(ProjectId, String, Option<String>)> {
+    let data: Value = serde_json::from_slice(data).ok()?;
+    let auth = data
+        .get("auth")?
+        .as_str()
+        .filter(|auth| !auth.is_empty())?
+        .to_owned();
+    let project = match data.get("project_id")? {
+        Value::Number(number) => ProjectId::new(number.as_i64()?).ok()?,
+        Value::String(text) => text.parse().ok()?,
+        _ => return None,
+    };
+    let user = match data.get("user_external_id") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(_) => return None,
+    };
+    Some((project, auth, user))
+}
+
+/// The text form of a random (version 4) UUID.
+fn uuid(random: u128) -> String {
+    let bits = random & !(0xF << 76) | (0x4 << 76);
+    let bits = bits & !(0x3 << 62) | (0x2 << 62);
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        bits >> 96,
+        (bits >> 80) & 0xFFFF,
+        (bits >> 64) & 0xFFFF,
+        (bits >> 48) & 0xFFFF,
+        bits & 0xFFFF_FFFF_FFFF
+    )
+}

@@ -1,0 +1,123 @@
+//! The server's configuration. The field docs are the reference that `ordercast config` prints;
+//! the names of environment variables and of the file's keys derive from the fields.
+
+use confique::Config as Layered;
+use std::{net::SocketAddr, path::PathBuf};
+
+/// File keys as they stand; environment variables `ORDERCAST_` and the upper-case name.
+#[derive(Clone, Debug, Layered)]
+pub struct Config {
+    /// Address and port to listen on. Port 0 takes a free one.
+    #[config(env = "ORDERCAST_LISTEN", default = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Folder of the database and of generated keys; made if it is missing.
+    #[config(env = "ORDERCAST_DATA_DIR", default = "ordercast-data")]
+    pub data_dir: PathBuf,
+
+    /// The operator's key, at least 32 characters: it makes projects. Without it one is made and
+    /// kept in `root.key` in the data folder.
+    #[config(env = "ORDERCAST_ROOT_KEY")]
+    pub root_key: Option<String>,
+
+    /// Origins whose pages may open a realtime connection, for example
+    /// ["https://shop.example"]; "*" allows all, "loopback" those of this machine. Native clients
+    /// send no Origin and are always let in.
+    #[config(env = "ORDERCAST_ALLOWED_ORIGINS", parse_env = confique::env::parse::list_by_comma, default = [])]
+    pub allowed_origins: Vec<String>,
+
+    /// How long a stopping server takes to close its realtime connections, seconds, 0 to 300. They
+    /// are spread over that time, so that the next server is not stormed.
+    #[config(env = "ORDERCAST_DRAIN_SECONDS", default = 5)]
+    pub drain_seconds: u32,
+
+    /// Life of a realtime connection, seconds, 10 to 86400.
+    #[config(env = "ORDERCAST_CONNECTION_LIFETIME_SECONDS", default = 300)]
+    pub connection_lifetime_seconds: u32,
+
+    /// Seconds between pings, 5 to 25: SDKs in the field expect at most 25.
+    #[config(env = "ORDERCAST_PING_SECONDS", default = 25)]
+    pub ping_seconds: u32,
+
+    /// Realtime connections of one user.
+    #[config(env = "ORDERCAST_CONNECTIONS_PER_USER", default = 8)]
+    pub connections_per_user: usize,
+
+    /// Realtime connections from one address.
+    #[config(env = "ORDERCAST_CONNECTIONS_PER_IP", default = 64)]
+    pub connections_per_ip: usize,
+
+    /// Realtime connections in all; keep it below the limit of open files.
+    #[config(env = "ORDERCAST_CONNECTIONS", default = 18000)]
+    pub connections: usize,
+}
+
+/// A setting that cannot be used: which one, and what would do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{0}")]
+    Layer(#[from] confique::Error),
+    #[error("{name} is {value}; it must be {rule}")]
+    Value {
+        name: &'static str,
+        value: String,
+        rule: &'static str,
+    },
+}
+
+/// The part of a configuration that the command line gives.
+pub type Partial = <Config as Layered>::Layer;
+
+impl Config {
+    /// Command line over environment over file over defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the setting.
+    pub fn load(flags: Partial, file: Option<&std::path::Path>) -> Result<Self, ConfigError> {
+        let mut builder = Self::builder().preloaded(flags).env();
+        if let Some(file) = file {
+            // A file that was named must be there.
+            let file = confique::File::with_format(file, confique::FileFormat::Toml).required();
+            builder = builder.preloaded(file.load()?);
+        }
+        let config = builder.load()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let range = |name, value: u32, range: std::ops::RangeInclusive<u32>, rule| {
+            if range.contains(&value) {
+                Ok(())
+            } else {
+                Err(ConfigError::Value {
+                    name,
+                    value: value.to_string(),
+                    rule,
+                })
+            }
+        };
+        range("drain_seconds", self.drain_seconds, 0..=300, "0 to 300")?;
+        range("ping_seconds", self.ping_seconds, 5..=25, "5 to 25")?;
+        range(
+            "connection_lifetime_seconds",
+            self.connection_lifetime_seconds,
+            10..=86_400,
+            "10 to 86400",
+        )?;
+        if self.root_key.as_ref().is_some_and(|key| key.len() < 32) {
+            return Err(ConfigError::Value {
+                name: "root_key",
+                value: "too short".to_owned(),
+                rule: "at least 32 characters",
+            });
+        }
+        Ok(())
+    }
+
+    /// The reference: a file with every setting, its default and what it does.
+    #[must_use]
+    pub fn reference() -> String {
+        confique::toml::template::<Self>(confique::toml::FormatOptions::default())
+    }
+}

@@ -1,0 +1,162 @@
+//! Request bodies: bounded in size, time and depth before anything is parsed.
+
+use super::problem::Problem;
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    http::{HeaderMap, StatusCode, header},
+};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// Largest API body (guarantees, 3.1).
+pub const API_BYTES_MAX: usize = 64 * 1024;
+/// Largest provider webhook (guarantees, 3.1).
+pub const WEBHOOK_BYTES_MAX: usize = 256 * 1024;
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
+const DEPTH_MAX: usize = 32;
+
+/// # Errors
+/// 413 over `bytes_max`, 408 when the body does not come in time, 400 when it breaks off.
+pub async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(READ_TIMEOUT, to_bytes(body, bytes_max)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_over_limit(&error) => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("the body is larger than {bytes_max} bytes"),
+        )),
+        Ok(Err(_)) => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "bad_body",
+            "the body broke off",
+        )),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "slow_body",
+            format!("the body did not come within {} s", READ_TIMEOUT.as_secs()),
+        )),
+    }
+}
+
+fn is_over_limit(error: &axum::Error) -> bool {
+    let mut source: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = source {
+        if error.to_string().contains("length limit exceeded") {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// # Errors
+/// 415 for another content type, 400 for what is not JSON, 422 for JSON of another shape.
+pub fn json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "the body must be application/json",
+        ));
+    }
+    parse(bytes)
+}
+
+/// # Errors
+/// 400 for what is not JSON, 422 for JSON of another shape.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, "bad_json", what);
+    if depth(bytes) > DEPTH_MAX {
+        return Err(bad(format!("the body is nested deeper than {DEPTH_MAX}")));
+    }
+    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data if !error.to_string().starts_with("duplicate") => {
+            Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_field",
+                without_input(&error.to_string()),
+            )
+        }
+        _ => bad(format!(
+            "not JSON at line {}, column {}",
+            error.line(),
+            error.column()
+        )),
+    })
+}
+
+/// serde names the value that it did not expect; an answer never echoes input.
+fn without_input(message: &str) -> String {
+    match (message.find("invalid type: "), message.find("expected ")) {
+        (Some(0), Some(expected)) => message[expected..].to_owned(),
+        _ if message.starts_with("unknown field") || message.starts_with("unknown variant") => {
+            let expected = message.find("expected ").map_or("", |at| &message[at..]);
+            format!("unknown name, {expected}")
+        }
+        (_, Some(expected)) if message.starts_with("invalid value: ") => {
+            message[expected..].to_owned()
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// Deepest nesting of arrays and objects; counts without a stack.
+fn depth(bytes: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in bytes {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_ignores_brackets_in_strings() {
+        assert_eq!(depth(br#"{"a":[1,{"b":"[[[\"[["}]}"#), 3);
+        assert_eq!(depth(b"]]]["), 1);
+    }
+
+    #[test]
+    fn answers_never_echo_input() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Shape {
+            #[allow(dead_code)]
+            to: ordercast_core::order::Target,
+        }
+        for body in [
+            r#"{"to":"canary"}"#,
+            r#"{"canary":1}"#,
+            r#"{"to":{"canary":1}}"#,
+            r#""canary""#,
+        ] {
+            let problem = parse::<Shape>(body.as_bytes()).expect_err("refused");
+            assert!(!problem.title.contains("canary"), "{}", problem.title);
+        }
+    }
+}

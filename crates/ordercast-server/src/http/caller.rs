@@ -1,0 +1,78 @@
+//! Who calls: the `Authorization` header becomes a [`Principal`], or one and the same 401.
+
+use super::problem::Problem;
+use crate::auth::{Auth, Rejected};
+use axum::http::{HeaderMap, header};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ordercast_core::{
+    ProjectId,
+    access::{Action, Denied, Object, Principal, authorize},
+};
+
+/// An API key or the root key: `Bearer <key>`, or `Basic` with the key as the password. Gives the
+/// key's name, under which changes are recorded.
+///
+/// # Errors
+/// 401 without a valid key; 404 for another project's objects; 403 for an action it may not do.
+pub fn server(
+    auth: &Auth,
+    headers: &HeaderMap,
+    action: Action,
+    object: Object,
+) -> Result<String, Problem> {
+    let secret = match scheme(headers) {
+        Some(("bearer", token)) => token.to_owned(),
+        Some(("basic", encoded)) => basic_password(encoded).ok_or_else(Problem::unauthorized)?,
+        _ => return Err(Problem::unauthorized()),
+    };
+    let (principal, key_name) = auth.server(&secret).map_err(|_| Problem::unauthorized())?;
+    permit(&principal, action, object)?;
+    Ok(key_name)
+}
+
+/// A buyer: user JWT or payment token, as a bearer.
+///
+/// # Errors
+/// 401 without a valid one, 503 when it could not be checked.
+pub async fn buyer(
+    auth: &Auth,
+    headers: &HeaderMap,
+    project: ProjectId,
+) -> Result<Principal, Problem> {
+    let Some(("bearer", token)) = scheme(headers) else {
+        return Err(Problem::unauthorized());
+    };
+    match auth.buyer(project, token).await {
+        Ok((principal, _)) => Ok(principal),
+        Err(Rejected::Failure(failure)) => Err(failure.into()),
+        Err(rejected @ Rejected::Credential(_)) => {
+            tracing::debug!(%rejected, %project, "credential rejected");
+            Err(Problem::unauthorized())
+        }
+    }
+}
+
+/// # Errors
+/// 404 or 403 as [`authorize`] decides.
+pub fn permit(principal: &Principal, action: Action, object: Object) -> Result<(), Problem> {
+    authorize(principal, action, object).map_err(|denied| match denied {
+        Denied::Hidden => Problem::not_found(),
+        Denied::Forbidden => Problem::forbidden(),
+    })
+}
+
+fn scheme(headers: &HeaderMap) -> Option<(&'static str, &str)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = value.split_once(' ')?;
+    let known = ["bearer", "basic"]
+        .into_iter()
+        .find(|k| scheme.eq_ignore_ascii_case(k))?;
+    Some((known, rest.trim()))
+}
+
+fn basic_password(encoded: &str) -> Option<String> {
+    let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    decoded
+        .split_once(':')
+        .map(|(_, password)| password.to_owned())
+}

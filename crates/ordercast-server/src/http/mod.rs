@@ -1,0 +1,113 @@
+//! HTTP: routes, and nothing that a route does not need. Handlers parse, authorise, call, render.
+
+mod body;
+mod caller;
+mod inbox;
+mod ops;
+mod orders;
+pub mod problem;
+mod projects;
+mod render;
+mod serve;
+mod store_api;
+
+pub use serve::{Listener, Shutdown};
+
+use crate::{auth::Auth, clock};
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    http::{StatusCode, Uri},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use metrics::{counter, histogram};
+use metrics_exporter_prometheus::PrometheusHandle;
+use ordercast_core::ids::Invalid;
+use ordercast_store::Store;
+use problem::Problem;
+use std::str::FromStr;
+
+/// What handlers share.
+#[derive(Clone, Debug)]
+pub struct App {
+    pub store: Store,
+    pub auth: Auth,
+    pub metrics: PrometheusHandle,
+}
+
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/v1/projects", post(projects::create))
+        .route(
+            "/v1/projects/{project}/items/{sku}",
+            put(projects::put_item),
+        )
+        .route("/v1/projects/{project}/orders", post(orders::create))
+        .route("/v1/projects/{project}/orders/{order}", get(orders::read))
+        .route(
+            "/v1/projects/{project}/orders/{order}/versions",
+            get(orders::versions),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/transitions",
+            post(orders::transition),
+        )
+        .route("/v1/projects/{project}/events", get(projects::events))
+        .route("/v1/projects/{project}/inbox", get(projects::inbox))
+        .route("/v1/inbox/{source}", post(inbox::receive))
+        .route("/health", get(ops::health))
+        .route("/metrics", get(ops::metrics))
+        .nest("/api", store_api::router())
+        .with_state(app)
+}
+
+/// Answers and layers that every route has, those of the realtime and of the demo included.
+pub fn finish(router: Router) -> Router {
+    router
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(count))
+}
+
+async fn no_such_path(uri: Uri) -> Response {
+    if uri.path().starts_with("/api/") {
+        return store_api::ApiError::no_such_path().into_response();
+    }
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "no_such_path",
+        "there is no such path",
+    )
+    .into_response()
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this path does not take this method",
+    )
+}
+
+async fn count(request: Request, next: Next) -> Response {
+    // The route, never the path: a path is chosen by the caller and would grow the metric.
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let started = clock::monotonic();
+    let response = next.run(request).await;
+    let status = response.status().as_str().to_owned();
+    counter!("ordercast_http_requests_total", "route" => route.clone(), "status" => status)
+        .increment(1);
+    histogram!("ordercast_http_request_seconds", "route" => route)
+        .record(started.elapsed().as_secs_f64());
+    response
+}
+
+/// An id in a path. What cannot be an id names nothing: 404, as for one that does not exist.
+fn path_id<T: FromStr<Err = Invalid>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::not_found())
+}

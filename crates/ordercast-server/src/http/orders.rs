@@ -1,0 +1,387 @@
+//! `/v1/projects/{project}/orders`: what the shop's backend does with orders.
+
+use super::{App, body, caller, path_id, problem::Problem, render};
+use crate::{auth, clock};
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use ordercast_core::{
+    OrderId, ProjectId, Sku, UserId,
+    access::{Action, Object},
+    ids::Version,
+    money::{Currency, Money},
+    order::{Actor, Cause, Content, Item, Mode, Target},
+};
+use ordercast_store::{Change, Found, Idempotency, NewOrder, Rendered, Submission};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+const ITEMS_MAX: usize = 100;
+const QUANTITY_MAX: u32 = 1_000;
+const REASON_BYTES_MAX: usize = 500;
+const LIFETIME_SECONDS: std::ops::RangeInclusive<u32> = 60..=31_536_000;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoneyBody {
+    amount: String,
+    currency: Currency,
+}
+
+impl MoneyBody {
+    pub fn money(&self, field: &str) -> Result<Money, Problem> {
+        Money::parse(&self.amount, self.currency)
+            .map_err(|error| Problem::invalid(field, error.to_string()))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateBody {
+    user_external_id: UserId,
+    /// An order that has its number already, for example from a payment provider.
+    order_id: Option<OrderId>,
+    /// The whole; without it, the sum of the items' prices.
+    price: Option<MoneyBody>,
+    #[serde(default)]
+    items: Vec<ItemBody>,
+    mode: Option<Mode>,
+    expires_in_seconds: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ItemBody {
+    sku: Sku,
+    #[serde(default = "one")]
+    quantity: u32,
+    price: Option<MoneyBody>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+pub async fn create(
+    State(app): State<App>,
+    Path(project): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let project: ProjectId = path_id(&project)?;
+    let key_name = caller::server(
+        &app.auth,
+        &headers,
+        Action::CreateOrder,
+        Object::Project(project),
+    )?;
+    let raw = body::read(body, body::API_BYTES_MAX).await?;
+    let new: CreateBody = body::json(&headers, &raw)?;
+    let at = clock::now();
+    let change = Change::CreateOrder(Box::new(NewOrder {
+        project,
+        id: new.order_id,
+        content: content(&new)?,
+        user: new.user_external_id,
+        mode: new.mode.unwrap_or(Mode::Default),
+        lifetime: new.expires_in_seconds.map(lifetime).transpose()?,
+        token_hash: None,
+        cause: Cause {
+            actor: Actor::ApiKey(key_name),
+            reason: "created by the shop".to_owned(),
+            at,
+        },
+    }));
+    let route = format!("POST /v1/projects/{project}/orders");
+    submit(
+        &app,
+        change,
+        project,
+        route,
+        &headers,
+        &raw,
+        StatusCode::CREATED,
+    )
+    .await
+}
+
+fn lifetime(seconds: u32) -> Result<Duration, Problem> {
+    if !LIFETIME_SECONDS.contains(&seconds) {
+        return Err(Problem::invalid(
+            "expires_in_seconds",
+            "must be 60 to 31536000",
+        ));
+    }
+    Ok(Duration::from_secs(seconds.into()))
+}
+
+fn content(new: &CreateBody) -> Result<Content, Problem> {
+    if new.items.len() > ITEMS_MAX {
+        return Err(Problem::invalid(
+            "items",
+            format!("must be at most {ITEMS_MAX}"),
+        ));
+    }
+    let items = new
+        .items
+        .iter()
+        .map(|item| {
+            check_quantity(item.quantity)?;
+            let price = item
+                .price
+                .as_ref()
+                .map(|p| p.money("items.price"))
+                .transpose()?;
+            Ok(Item {
+                sku: item.sku.clone(),
+                quantity: item.quantity,
+                price,
+            })
+        })
+        .collect::<Result<Vec<_>, Problem>>()?;
+    let price = match &new.price {
+        Some(price) => price.money("price")?,
+        None => sum(&items)?,
+    };
+    Ok(Content {
+        price: Some(price),
+        items,
+    })
+}
+
+/// # Errors
+/// 422 outside 1..=1000.
+pub fn check_quantity(quantity: u32) -> Result<(), Problem> {
+    if (1..=QUANTITY_MAX).contains(&quantity) {
+        Ok(())
+    } else {
+        Err(Problem::invalid(
+            "quantity",
+            format!("must be 1 to {QUANTITY_MAX}"),
+        ))
+    }
+}
+
+fn sum(items: &[Item]) -> Result<Money, Problem> {
+    let wanted = || {
+        Problem::invalid(
+            "price",
+            "give it, or give every item a price in one currency; a free order has amount \"0\"",
+        )
+    };
+    let currency = items
+        .first()
+        .and_then(|item| item.price)
+        .ok_or_else(wanted)?
+        .currency;
+    let mut minor = 0_i64;
+    for item in items {
+        let price = item
+            .price
+            .filter(|p| p.currency == currency)
+            .ok_or_else(wanted)?;
+        let line = price
+            .times(item.quantity)
+            .map_err(|e| Problem::invalid("items", e.to_string()))?;
+        minor += line.minor;
+    }
+    Money::new(minor, currency).map_err(|error| Problem::invalid("price", error.to_string()))
+}
+
+pub async fn read(
+    State(app): State<App>,
+    Path((project, order)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (_, found) = find(&app, &project, &order, &headers, Action::ReadOrder).await?;
+    Ok(with_etag(
+        Json(render::order(&found.order)).into_response(),
+        found.order.version,
+        &headers,
+    ))
+}
+
+/// The order's timeline: every version with who, why and when.
+pub async fn versions(
+    State(app): State<App>,
+    Path((project, order)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    let (_, found) = find(&app, &project, &order, &headers, Action::ReadOrder).await?;
+    let versions: Vec<_> = app
+        .store
+        .versions(found.order_key)
+        .await?
+        .into_iter()
+        .map(|row| {
+            json!({
+                "version": row.version,
+                "status": row.status,
+                "actor": row.actor,
+                "reason": row.reason,
+                "offset": row.offset,
+                "created_at": render::time(row.at),
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "versions": versions })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TransitionBody {
+    to: Target,
+    #[serde(default)]
+    reason: String,
+}
+
+pub async fn transition(
+    State(app): State<App>,
+    Path((project, order)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let project: ProjectId = path_id(&project)?;
+    let key_name = caller::server(
+        &app.auth,
+        &headers,
+        Action::ChangeOrder,
+        Object::Project(project),
+    )?;
+    let order: OrderId = path_id(&order)?;
+    let raw = body::read(body, body::API_BYTES_MAX).await?;
+    let TransitionBody { to, reason } = body::json(&headers, &raw)?;
+    if reason.len() > REASON_BYTES_MAX {
+        let rule = format!("must be at most {REASON_BYTES_MAX} bytes");
+        return Err(Problem::invalid("reason", rule));
+    }
+    let change = Change::Request {
+        project,
+        order,
+        target: to,
+        if_version: if_match(&headers)?,
+        cause: Cause {
+            actor: Actor::ApiKey(key_name),
+            reason,
+            at: clock::now(),
+        },
+    };
+    let route = format!("POST /v1/projects/{project}/orders/{order}/transitions");
+    submit(&app, change, project, route, &headers, &raw, StatusCode::OK).await
+}
+
+async fn find(
+    app: &App,
+    project: &str,
+    order: &str,
+    headers: &HeaderMap,
+    action: Action,
+) -> Result<(ProjectId, Found), Problem> {
+    let project: ProjectId = path_id(project)?;
+    caller::server(&app.auth, headers, action, Object::Project(project))?;
+    let order: OrderId = path_id(order)?;
+    let found = app
+        .store
+        .order(project, order)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    Ok((project, found))
+}
+
+async fn submit(
+    app: &App,
+    change: Change,
+    project: ProjectId,
+    route: String,
+    headers: &HeaderMap,
+    raw: &[u8],
+    success: StatusCode,
+) -> Result<Response, Problem> {
+    let idempotency = idempotency_key(headers)?.map(|key| Idempotency {
+        project,
+        route,
+        key,
+        body_hash: auth::sha256(raw),
+        render: Arc::new(move |outcome| render::outcome(outcome, success)),
+    });
+    let outcome = app
+        .store
+        .submit(Submission {
+            change,
+            at: clock::now(),
+            idempotency,
+        })
+        .await?;
+    let Rendered { status, body } = render::outcome(&outcome, success);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let content_type = if status.is_success() {
+        "application/json"
+    } else {
+        "application/problem+json"
+    };
+    Ok((status, [(header::CONTENT_TYPE, content_type)], body).into_response())
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(key) if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
+            Ok(Some(key.to_owned()))
+        }
+        _ => Err(Problem::invalid(
+            "Idempotency-Key",
+            "must be 1 to 255 visible ASCII characters",
+        )),
+    }
+}
+
+fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else {
+        return Ok(None);
+    };
+    let version = value
+        .to_str()
+        .ok()
+        .and_then(|v| v.strip_prefix('"')?.strip_suffix('"'))
+        .and_then(|v| v.parse().ok());
+    match version {
+        Some(version) => Ok(Some(version)),
+        None => Err(Problem::invalid(
+            "If-Match",
+            "must be the ETag of the order, for example \"3\"",
+        )),
+    }
+}
+
+/// Adds the `ETag`, and answers 304 without a body when the caller has that version already.
+pub fn with_etag(mut response: Response, version: Version, headers: &HeaderMap) -> Response {
+    let etag = format!("\"{version}\"");
+    let is_known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|list| {
+            list.split(',')
+                .map(str::trim)
+                .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
+        });
+    if is_known {
+        response = StatusCode::NOT_MODIFIED.into_response();
+    }
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&etag) {
+        headers.insert(header::ETAG, value);
+    }
+    // The answer depends on who asks and changes at any time.
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache"),
+    );
+    response
+}

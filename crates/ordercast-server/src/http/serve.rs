@@ -1,0 +1,122 @@
+//! The accept loop: hyper per connection, with its limits, and an orderly end.
+
+use axum::{Router, body::Body, extract::ConnectInfo};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{io, net::SocketAddr, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::{mpsc, watch},
+};
+use tower::ServiceExt;
+
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const HEADERS_MAX: usize = 64;
+/// Request line and all headers.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+const BACKLOG: u32 = 4_096;
+/// A full file table frees itself when connections end; asking at once again would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Handlers that still run when the server ends get this long.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A bound socket: the port is known before the server serves.
+#[derive(Debug)]
+pub struct Listener {
+    inner: TcpListener,
+    pub address: SocketAddr,
+}
+
+impl Listener {
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // A restarted server must not wait for the old one's connections to time out.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let inner = socket.listen(BACKLOG)?;
+        let address = inner.local_addr()?;
+        Ok(Self { inner, address })
+    }
+
+    /// Serves until `shutdown` says so, then waits for running requests.
+    pub async fn serve(self, router: Router, mut shutdown: watch::Receiver<Shutdown>) {
+        // Every connection holds a sender; when all are dropped, `recv` ends.
+        let (alive, mut all_ended) = mpsc::channel::<()>(1);
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.inner.accept() => accepted,
+                () = requested(&mut shutdown) => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    // Small frames must not wait for the peer's delayed ACK.
+                    let _ = stream.set_nodelay(true);
+                    let connection =
+                        serve_connection(stream, peer, router.clone(), shutdown.clone());
+                    let alive = alive.clone();
+                    tokio::spawn(async move {
+                        connection.await;
+                        drop(alive);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "accept failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(alive);
+        let _ = tokio::time::timeout(DRAIN, all_ended.recv()).await;
+    }
+}
+
+/// Whether the server goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    NotYet,
+    Now,
+}
+
+/// A sender that is gone means the same: nobody will ever ask again.
+async fn requested(shutdown: &mut watch::Receiver<Shutdown>) {
+    let _ = shutdown
+        .wait_for(|state| *state == Shutdown::Now)
+        .await
+        .map(|_| ());
+}
+
+async fn serve_connection(
+    stream: tokio::net::TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    mut shutdown: watch::Receiver<Shutdown>,
+) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = requested(&mut shutdown) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %peer, "connection ended");
+    }
+}

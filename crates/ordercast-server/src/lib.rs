@@ -1,0 +1,136 @@
+//! The edges around the core: HTTP, realtime, provider inbox.
+//!
+//! [`Bound::open`] opens the store and binds the address, [`Bound::serve`] serves, [`Server::stop`]
+//! drains.
+
+pub mod auth;
+pub mod clock;
+pub mod config;
+mod http;
+mod keys;
+
+use auth::Auth;
+use axum::Router;
+use config::Config;
+use http::{App, Listener, Shutdown};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use ordercast_store::{Change, Failure, NewProject, OpenError, Outcome, Store, Submission};
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use tokio::{sync::watch, task::JoinHandle};
+
+/// The database's name in the data folder.
+pub const DATABASE: &str = "ordercast.db";
+
+/// Why a server did not start; each names what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot use the data folder {path}: {source}")]
+    DataDir { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("cannot listen on {address}: {source}; choose another with --listen")]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("cannot read the projects: {0}")]
+    Read(#[from] Failure),
+}
+
+/// A server with its store open and its port bound, that does not serve yet.
+#[derive(Debug)]
+pub struct Bound {
+    pub address: SocketAddr,
+    /// The operator's key, given or made.
+    pub root_key: String,
+    pub database: PathBuf,
+    listener: Listener,
+    app: App,
+}
+
+impl Bound {
+    /// # Errors
+    /// [`StartError`] naming what to change.
+    pub async fn open(config: Config) -> Result<Self, StartError> {
+        let data_dir = |source| StartError::DataDir {
+            path: config.data_dir.clone(),
+            source,
+        };
+        std::fs::create_dir_all(&config.data_dir).map_err(data_dir)?;
+        let root_key = match &config.root_key {
+            Some(key) => key.clone(),
+            None => keys::read_or_create(&config.data_dir.join("root.key"), "oc_root_")
+                .map_err(data_dir)?,
+        };
+        // First, so that a taken port leaves no new database behind.
+        let listener = Listener::bind(config.listen).map_err(|source| StartError::Listen {
+            address: config.listen,
+            source,
+        })?;
+        let database = config.data_dir.join(DATABASE);
+        let seed = u64::from_le_bytes(clock::random());
+        let store = Store::open(&database, clock::now(), seed, move |_committed| {})?;
+        let auth = Auth::new(store.clone(), &root_key).await?;
+        let app = App {
+            store,
+            auth,
+            metrics: install_metrics(),
+        };
+        Ok(Self {
+            address: listener.address,
+            root_key,
+            database,
+            listener,
+            app,
+        })
+    }
+
+    /// Makes a project with given keys unless its id is taken; whether it did.
+    ///
+    /// # Errors
+    /// [`Failure`] when it could not be stored.
+    pub async fn ensure_project(&self, new: NewProject) -> Result<bool, Failure> {
+        let change = Change::CreateProject(Box::new(new));
+        let submission = Submission {
+            change,
+            at: clock::now(),
+            idempotency: None,
+        };
+        let outcome = self.app.store.submit(submission).await?;
+        self.app.auth.reload().await?;
+        Ok(matches!(outcome, Outcome::Project(_)))
+    }
+
+    /// Serves, with `more` routes beside the server's own.
+    #[must_use]
+    pub fn serve(self, more: Router) -> Server {
+        let router = http::finish(http::router(self.app).merge(more));
+        let (shutdown, stopping) = watch::channel(Shutdown::NotYet);
+        let serving = tokio::spawn(self.listener.serve(router, stopping));
+        Server { shutdown, serving }
+    }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    shutdown: watch::Sender<Shutdown>,
+    serving: JoinHandle<()>,
+}
+
+impl Server {
+    /// Closes the realtime connections, spread over `drain`, lets running requests end, and closes
+    /// the database.
+    pub async fn stop(self, _drain: Duration) {
+        self.shutdown.send_replace(Shutdown::Now);
+        let _ = self.serving.await;
+    }
+}
+
+fn install_metrics() -> PrometheusHandle {
+    match PrometheusBuilder::new().install_recorder() {
+        Ok(handle) => handle,
+        // A second server in one process: its metrics go to the first one's recorder.
+        Err(_) => PrometheusBuilder::new().build_recorder().handle(),
+    }
+}

@@ -1,0 +1,174 @@
+//! What may be asked of the writer, and what it answers.
+
+use crate::{CatalogueItem, Credential, Failure, Project, Source};
+use ordercast_core::{
+    OrderId, ProjectId, Timestamp, UserId,
+    channel::{Epoch, Offset},
+    ids::{SourceId, Version},
+    order::{Cause, Content, Mode, Order, Refusal, Status, Target},
+    provider::Event,
+};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// One change, with the idempotency record that is committed with it.
+#[derive(Debug)]
+pub struct Submission {
+    pub change: Change,
+    pub at: Timestamp,
+    pub idempotency: Option<Idempotency>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Also replaces nothing: an existing id is [`Outcome::Exists`].
+    CreateProject(Box<NewProject>),
+    PutItem {
+        project: ProjectId,
+        item: CatalogueItem,
+    },
+    CreateOrder(Box<NewOrder>),
+    Request {
+        project: ProjectId,
+        order: OrderId,
+        target: Target,
+        /// Refuse unless the order is at this version.
+        if_version: Option<Version>,
+        cause: Cause,
+    },
+    /// A verified provider event; stored, then applied, ignored or parked in the same transaction.
+    Receive(Box<InboxEntry>),
+}
+
+#[derive(Clone, Debug)]
+pub struct NewProject {
+    /// `id` `None`: the next free one.
+    pub id: Option<ProjectId>,
+    pub name: String,
+    pub settings: crate::Settings,
+    /// Their `project` is filled in by the writer.
+    pub credentials: Vec<(crate::CredentialKind, String, Vec<u8>)>,
+    pub sources: Vec<(SourceId, crate::Provider, String)>,
+    pub items: Vec<CatalogueItem>,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewOrder {
+    pub project: ProjectId,
+    /// `None`: the next free one.
+    pub id: Option<OrderId>,
+    pub user: UserId,
+    pub mode: Mode,
+    pub content: Content,
+    /// `None`: the project's setting.
+    pub lifetime: Option<Duration>,
+    /// SHA-256 of the secret half of the payment token.
+    pub token_hash: Option<[u8; 32]>,
+    pub cause: Cause,
+}
+
+/// A signed body and what was read from it.
+#[derive(Clone, Debug)]
+pub struct InboxEntry {
+    pub project: ProjectId,
+    pub source: SourceId,
+    pub body: Vec<u8>,
+    /// `Err`: why it could not be read; kept as `rejected`.
+    pub event: Result<Event, String>,
+}
+
+/// The caller's key and how its answer will look, so that the answer is stored with the change.
+#[derive(Clone)]
+pub struct Idempotency {
+    pub project: ProjectId,
+    /// Method and route, for example `POST /v1/projects/{p}/orders`.
+    pub route: String,
+    /// 1 to 255 visible ASCII characters.
+    pub key: String,
+    /// SHA-256 of the request body.
+    pub body_hash: [u8; 32],
+    pub render: Arc<dyn Fn(&Outcome) -> Rendered + Send + Sync>,
+}
+
+impl fmt::Debug for Idempotency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Idempotency({} {})", self.route, self.key)
+    }
+}
+
+/// An HTTP answer: status and JSON body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    pub status: u16,
+    pub body: String,
+}
+
+/// An order as a change left it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    pub order: Order,
+    /// Internal, time-ordered key.
+    pub order_key: i64,
+    pub epoch: Epoch,
+    /// The channel's newest offset after the change.
+    pub offset: Offset,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Project(Box<(Project, Vec<Credential>, Vec<Source>)>),
+    Item,
+    Order(Box<Applied>),
+    /// The state machine says no; the order stays as it is.
+    Refused {
+        refusal: Refusal,
+        status: Status,
+        version: Version,
+    },
+    /// The order is at another version than the caller asked for.
+    VersionMismatch {
+        status: Status,
+        version: Version,
+    },
+    NotFound,
+    /// An object with this id is there already.
+    Exists,
+    /// The key was used before with the same body: the answer given then.
+    Replayed(Rendered),
+    /// The key was used before with another body.
+    KeyConflict,
+    Received(InboxOutcome),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InboxState {
+    Applied,
+    Ignored,
+    Parked,
+    Unknown,
+    Rejected,
+}
+
+impl InboxState {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Ignored => "ignored",
+            Self::Parked => "parked",
+            Self::Unknown => "unknown",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// What became of a provider's event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxOutcome {
+    pub state: InboxState,
+    pub reason: String,
+    /// The event was stored before; this delivery changed nothing.
+    pub is_duplicate: bool,
+}
+
+/// Where the writer sends the answer.
+pub(crate) type Reply = tokio::sync::oneshot::Sender<Result<Outcome, Failure>>;

@@ -1,0 +1,184 @@
+//! The durable order log on SQLite: one writer that commits batches of changes, readers beside it.
+//!
+//! Invariant: nothing is visible before its commit is on disk, and everything is visible to every
+//! reader before the commit is announced. The server's edges call [`Store`]; nobody else speaks SQL.
+
+mod change;
+mod read;
+mod sqlite;
+
+pub use change::{
+    Applied, Change, Idempotency, InboxEntry, InboxOutcome, InboxState, NewOrder, NewProject,
+    Outcome, Rendered, Submission,
+};
+pub use read::{EventRow, Found, InboxRow, VersionRow};
+pub use sqlite::{OpenError, Store};
+
+use ordercast_core::{
+    ProjectId, Sku, Timestamp,
+    channel::{Channel, Epoch, Offset, Publication},
+    ids::SourceId,
+    money::Money,
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use thiserror::Error;
+
+/// A status change as the hub gets it, after its commit, in commit order.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    pub channel: Channel,
+    pub epoch: Epoch,
+    pub publication: Publication,
+}
+
+/// Our fault or the world's: nothing was changed, the caller may retry.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Failure {
+    #[error("the store's queue is full")]
+    Overloaded,
+    #[error("the store is closed")]
+    Closed,
+    #[error("the disk is full")]
+    DiskFull,
+    #[error("database error: {0}")]
+    Database(String),
+}
+
+/// What of a channel's history to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// The position alone.
+    Position,
+    /// Ascending from the publication after this offset.
+    After(Offset),
+    /// Descending from the publication before this offset.
+    Before(Offset),
+    /// Descending from the newest.
+    Newest,
+    /// The newest ones that are not older than this, given ascending.
+    Since(Timestamp),
+}
+
+/// A shop's project and its settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    pub id: ProjectId,
+    pub name: String,
+    pub settings: Settings,
+    pub created_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// A paid order becomes done at once: for shops whose goods need no delivery.
+    pub complete_on_paid: bool,
+    /// Life of a `new` order, seconds, 60..=31536000.
+    pub order_lifetime_seconds: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            complete_on_paid: false,
+            order_lifetime_seconds: 24 * 3600,
+        }
+    }
+}
+
+impl Settings {
+    #[must_use]
+    pub fn order_lifetime(&self) -> Duration {
+        Duration::from_secs(self.order_lifetime_seconds.into())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialKind {
+    /// Value: SHA-256 of the key.
+    ApiKey,
+    /// Value: the shared secret, as the bytes that key the HMAC.
+    Hs256,
+    /// Value: the public key, PEM.
+    Rs256,
+}
+
+impl CredentialKind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api_key",
+            Self::Hs256 => "hs256",
+            Self::Rs256 => "rs256",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::ApiKey, Self::Hs256, Self::Rs256]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+}
+
+/// What proves that a caller is of a project.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    pub project: ProjectId,
+    pub kind: CredentialKind,
+    /// Public: the key's id in logs and versions, or the `kid` of a JWT key.
+    pub name: String,
+    pub value: Vec<u8>,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Credential({} {} {})",
+            self.project,
+            self.kind.as_str(),
+            self.name
+        )
+    }
+}
+
+/// Who may post to the provider inbox.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Source {
+    pub id: SourceId,
+    pub project: ProjectId,
+    pub provider: Provider,
+    pub secret: String,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Source({} of {})", self.id, self.project)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    Reference,
+}
+
+impl Provider {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        (text == Self::Reference.as_str()).then_some(Self::Reference)
+    }
+}
+
+/// An entry of a project's catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogueItem {
+    pub sku: Sku,
+    pub name: String,
+    pub price: Money,
+}

@@ -1,0 +1,159 @@
+//! What the readers answer. Every read sees all commits that were announced before it began.
+
+use crate::{
+    CatalogueItem, Credential, Failure, Project, Range, Source, Store,
+    sqlite::{query, rows},
+};
+use ordercast_core::{
+    OrderId, ProjectId, Sku, Timestamp,
+    channel::{Channel, ChannelPage, Offset},
+    ids::Version,
+    order::{Order, Status},
+};
+
+/// An order as it is now.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub order: Order,
+    pub order_key: i64,
+    /// SHA-256 of the secret half of its payment token.
+    pub token_hash: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct VersionRow {
+    pub version: Version,
+    pub status: Status,
+    pub actor: String,
+    pub reason: String,
+    pub at: Timestamp,
+    /// Where tracking clients saw it; `None` when they see no difference.
+    pub offset: Option<Offset>,
+}
+
+#[derive(Clone, Debug)]
+pub struct EventRow {
+    pub id: i64,
+    pub kind: String,
+    pub order: OrderId,
+    pub user: String,
+    pub version: Version,
+    pub status: Status,
+    pub previous_status: Option<String>,
+    pub at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct InboxRow {
+    pub id: i64,
+    pub source: String,
+    pub kind: String,
+    pub received_at: Timestamp,
+    pub state: String,
+    pub reason: String,
+    pub order: Option<OrderId>,
+    pub duplicates: u32,
+}
+
+impl Store {
+    /// Whether the database answers a read.
+    ///
+    /// # Errors
+    /// [`Failure`] when it does not.
+    pub async fn check(&self) -> Result<(), Failure> {
+        self.read(|connection| connection.query_row("SELECT 1", [], |_| Ok(())))
+            .await
+    }
+
+    /// One consistent read of a channel: epoch, top and at most `limit` publications of `range`.
+    ///
+    /// # Errors
+    /// [`Failure`] when the readers are overloaded or the database cannot be read.
+    pub async fn channel(
+        &self,
+        channel: &Channel,
+        range: Range,
+        limit: usize,
+    ) -> Result<ChannelPage, Failure> {
+        let (channel, epoch) = (channel.clone(), self.epoch().clone());
+        self.read(move |connection| query::channel(connection, &epoch, &channel, range, limit))
+            .await
+    }
+
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn order(&self, project: ProjectId, id: OrderId) -> Result<Option<Found>, Failure> {
+        self.read(
+            move |connection| Ok(rows::order_by_id(connection, project, id)?.map(Found::from)),
+        )
+        .await
+    }
+
+    /// By the internal key that a payment token carries.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn order_by_key(&self, order_key: i64) -> Result<Option<Found>, Failure> {
+        self.read(move |connection| Ok(rows::order_by_key(connection, order_key)?.map(Found::from)))
+            .await
+    }
+
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn versions(&self, order_key: i64) -> Result<Vec<VersionRow>, Failure> {
+        self.read(move |connection| query::versions(connection, order_key))
+            .await
+    }
+
+    /// Ascending by id, at most `limit`.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn events(
+        &self,
+        project: ProjectId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<EventRow>, Failure> {
+        self.read(move |connection| query::events(connection, project, after, limit))
+            .await
+    }
+
+    /// Newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn inbox(&self, project: ProjectId, limit: u32) -> Result<Vec<InboxRow>, Failure> {
+        self.read(move |connection| query::inbox(connection, project, limit))
+            .await
+    }
+
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn item(
+        &self,
+        project: ProjectId,
+        sku: Sku,
+    ) -> Result<Option<CatalogueItem>, Failure> {
+        self.read(move |connection| query::catalogue::get(connection, project, &sku))
+            .await
+    }
+
+    /// All projects with their keys: read at start and after a project was created.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn projects(&self) -> Result<(Vec<Project>, Vec<Credential>, Vec<Source>), Failure> {
+        self.read(|connection| query::projects(connection)).await
+    }
+}
+
+impl From<rows::OrderRow> for Found {
+    fn from(row: rows::OrderRow) -> Self {
+        Self {
+            order: row.order,
+            order_key: row.order_key,
+            token_hash: row.token_hash,
+        }
+    }
+}

@@ -1,0 +1,505 @@
+//! The hot transaction: one [`Submission`] becomes rows. The rules are the core's; this file only
+//! finds the order, asks, and writes what comes back.
+
+use super::{
+    inbox,
+    query::{catalogue, project_settings},
+    rows::{self, OrderRow, json},
+};
+use crate::{
+    Applied, Change, Committed, Credential, NewOrder, NewProject, Outcome, Project, Rendered,
+    Settings, Source, Submission,
+};
+use ordercast_core::{
+    OrderId, ProjectId, Timestamp,
+    channel::{Channel, Epoch, Offset, Publication},
+    ids::{INT_MAX, Version},
+    order::{
+        Actor, Cause, Changed, Facets, Fulfilment, Order, Status, Target, TrackingStatus, request,
+    },
+};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashMap;
+
+/// Ids that we give out start here, so that every one has as many digits as SDK logs expect of an
+/// order number; ids that a shop brings along may be any.
+const ORDER_ID_BASE: i64 = 1_000_000;
+
+/// The changes of one transaction and what they will make public.
+pub(super) struct Batch<'a> {
+    pub connection: &'a Connection,
+    epoch: &'a Epoch,
+    order_id_floor: &'a mut HashMap<u32, u32>,
+    committed: Vec<Committed>,
+    newest_event: Option<i64>,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(
+        connection: &'a Connection,
+        epoch: &'a Epoch,
+        order_id_floor: &'a mut HashMap<u32, u32>,
+    ) -> Self {
+        Self {
+            connection,
+            epoch,
+            order_id_floor,
+            committed: Vec::new(),
+            newest_event: None,
+        }
+    }
+
+    pub(super) fn finish(self) -> (Vec<Committed>, Option<i64>) {
+        (self.committed, self.newest_event)
+    }
+
+    pub(super) fn apply(&mut self, submission: &Submission) -> rusqlite::Result<Outcome> {
+        let Some(idempotency) = &submission.idempotency else {
+            return self.change(&submission.change, submission.at);
+        };
+        let scope = (
+            idempotency.project.get(),
+            &idempotency.route,
+            &idempotency.key,
+        );
+        let stored = self
+            .connection
+            .prepare_cached(
+                "SELECT body_hash, status, body FROM idempotency \
+                 WHERE project_id = ?1 AND route = ?2 AND key = ?3",
+            )?
+            .query_row(scope, |row| {
+                Ok((
+                    row.get::<_, Vec<u8>>(0)?,
+                    row.get::<_, u16>(1)?,
+                    row.get::<_, String>(2)?,
+                ))
+            })
+            .optional()?;
+        if let Some((body_hash, status, body)) = stored {
+            return Ok(if body_hash == idempotency.body_hash {
+                Outcome::Replayed(Rendered { status, body })
+            } else {
+                Outcome::KeyConflict
+            });
+        }
+        let outcome = self.change(&submission.change, submission.at)?;
+        let answer = (idempotency.render)(&outcome);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO idempotency (project_id, route, key, body_hash, status, body, created_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                scope.0,
+                scope.1,
+                scope.2,
+                idempotency.body_hash,
+                answer.status,
+                answer.body,
+                submission.at.millis()
+            ])?;
+        Ok(outcome)
+    }
+
+    fn change(&mut self, change: &Change, at: Timestamp) -> rusqlite::Result<Outcome> {
+        match change {
+            Change::CreateProject(new) => self.create_project(new, at),
+            Change::PutItem { project, item } => {
+                if project_settings(self.connection, *project)?.is_none() {
+                    return Ok(Outcome::NotFound);
+                }
+                catalogue::put(self.connection, *project, item)?;
+                Ok(Outcome::Item)
+            }
+            Change::CreateOrder(new) => self.create_order(new),
+            Change::Request {
+                project,
+                order,
+                target,
+                if_version,
+                cause,
+            } => {
+                let Some(row) = rows::order_by_id(self.connection, *project, *order)? else {
+                    return Ok(Outcome::NotFound);
+                };
+                self.request(row, *target, *if_version, cause)
+            }
+            Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
+        }
+    }
+
+    fn create_project(&mut self, new: &NewProject, at: Timestamp) -> rusqlite::Result<Outcome> {
+        let id = match new.id {
+            Some(id) => id,
+            None => rows::project_id(self.connection.query_row(
+                "SELECT coalesce(max(project_id), 0) + 1 FROM projects",
+                [],
+                |row| row.get(0),
+            )?)?,
+        };
+        let taken_source = |source: &str| {
+            self.connection
+                .query_row("SELECT 1 FROM sources WHERE source = ?1", [source], |_| {
+                    Ok(())
+                })
+                .optional()
+        };
+        for (source, _, _) in &new.sources {
+            if taken_source(source.as_str())?.is_some() {
+                return Ok(Outcome::Exists);
+            }
+        }
+        let inserted = self.connection.execute(
+            "INSERT OR IGNORE INTO projects (project_id, name, settings, created_at) \
+             VALUES (?1, ?2, ?3, ?4)",
+            (id.get(), &new.name, json(&new.settings)?, at.millis()),
+        )?;
+        if inserted == 0 {
+            return Ok(Outcome::Exists);
+        }
+        let project = Project {
+            id,
+            name: new.name.clone(),
+            settings: new.settings.clone(),
+            created_at: at,
+        };
+        let mut credentials = Vec::new();
+        for (kind, name, value) in &new.credentials {
+            self.connection.execute(
+                "INSERT INTO credentials (project_id, kind, name, value, created_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                (id.get(), kind.as_str(), name, value, at.millis()),
+            )?;
+            credentials.push(Credential {
+                project: id,
+                kind: *kind,
+                name: name.clone(),
+                value: value.clone(),
+            });
+        }
+        let mut sources = Vec::new();
+        for (source, provider, secret) in &new.sources {
+            self.connection.execute(
+                "INSERT INTO sources (source, project_id, provider, secret, created_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                (
+                    source.as_str(),
+                    id.get(),
+                    provider.as_str(),
+                    secret,
+                    at.millis(),
+                ),
+            )?;
+            sources.push(Source {
+                id: source.clone(),
+                project: id,
+                provider: *provider,
+                secret: secret.clone(),
+            });
+        }
+        for item in &new.items {
+            catalogue::put(self.connection, id, item)?;
+        }
+        Ok(Outcome::Project(Box::new((project, credentials, sources))))
+    }
+
+    fn create_order(&mut self, new: &NewOrder) -> rusqlite::Result<Outcome> {
+        let Some(settings) = project_settings(self.connection, new.project)? else {
+            return Ok(Outcome::NotFound);
+        };
+        let order_key: i64 = self
+            .connection
+            .prepare_cached("SELECT coalesce(max(order_key), 0) + 1 FROM orders")?
+            .query_row([], |row| row.get(0))?;
+        let id = match new.id {
+            Some(id) if self.is_taken(new.project, id)? => return Ok(Outcome::Exists),
+            Some(id) => id,
+            None => self.next_order_id(new.project, order_key)?,
+        };
+        let channel_key = self.channel_key(new)?;
+        let is_free = new.content.is_free();
+        let facets = Facets {
+            fulfilment: if is_free {
+                Fulfilment::Delivered
+            } else {
+                Fulfilment::None
+            },
+            ..Facets::default()
+        };
+        let lifetime = new.lifetime.unwrap_or_else(|| settings.order_lifetime());
+        let order = Order {
+            project: new.project,
+            id,
+            user: new.user.clone(),
+            mode: new.mode,
+            content: new.content.clone(),
+            facets,
+            version: Version::FIRST,
+            created_at: new.cause.at,
+            updated_at: new.cause.at,
+            expires_at: new.cause.at.plus(lifetime),
+        };
+        let status = order.status();
+        self.connection
+            .prepare_cached(
+                "INSERT INTO orders (order_key, project_id, order_id, channel_key, mode, status, \
+                 version, content, facets, token_hash, created_at, updated_at, expires_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            )?
+            .execute(params![
+                order_key,
+                order.project.get(),
+                order.id.get(),
+                channel_key,
+                rows::mode_text(order.mode),
+                status.as_str(),
+                order.version.get(),
+                json(&order.content)?,
+                json(&order.facets)?,
+                new.token_hash,
+                order.created_at.millis(),
+                order.updated_at.millis(),
+                order.expires_at.millis(),
+            ])?;
+        let mut row = OrderRow {
+            order,
+            order_key,
+            channel_key,
+            token_hash: new.token_hash.map(Vec::from),
+        };
+        self.record(&row, None, true, &new.cause)?;
+        inbox::apply_parked(self, &mut row)?;
+        self.applied(row)
+    }
+
+    fn request(
+        &mut self,
+        mut row: OrderRow,
+        target: Target,
+        if_version: Option<Version>,
+        cause: &Cause,
+    ) -> rusqlite::Result<Outcome> {
+        let (status, version) = (row.order.status(), row.order.version);
+        if if_version.is_some_and(|wanted| wanted != version) {
+            return Ok(Outcome::VersionMismatch { status, version });
+        }
+        match request(&row.order, target, cause) {
+            Err(refusal) => Ok(Outcome::Refused {
+                refusal,
+                status,
+                version,
+            }),
+            Ok(changed) => {
+                self.store(&mut row, changed, cause)?;
+                self.applied(row)
+            }
+        }
+    }
+
+    /// Writes a new version of an order, and what the project's rules make follow from it.
+    pub(super) fn store(
+        &mut self,
+        row: &mut OrderRow,
+        changed: Changed,
+        cause: &Cause,
+    ) -> rusqlite::Result<()> {
+        let to = changed.to;
+        self.store_one(row, changed, cause)?;
+        let completes = to == Status::Paid
+            && project_settings(self.connection, row.order.project)?
+                .is_some_and(|settings: Settings| settings.complete_on_paid);
+        if completes {
+            let cause = Cause {
+                actor: Actor::Rule("complete_on_paid"),
+                reason: "the project completes orders when they are paid".to_owned(),
+                at: cause.at,
+            };
+            if let Ok(done) = request(&row.order, Target::Done, &cause) {
+                self.store_one(row, done, &cause)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn store_one(
+        &mut self,
+        row: &mut OrderRow,
+        changed: Changed,
+        cause: &Cause,
+    ) -> rusqlite::Result<()> {
+        let visible = changed.is_visible();
+        let from = changed.from;
+        assert_eq!(
+            changed.order.version,
+            row.order.version.next(),
+            "versions have no gaps"
+        );
+        row.order = changed.order;
+        let updated = self
+            .connection
+            .prepare_cached(
+                "UPDATE orders SET status = ?2, version = ?3, facets = ?4, updated_at = ?5 \
+                 WHERE order_key = ?1 AND version = ?3 - 1",
+            )?
+            .execute(params![
+                row.order_key,
+                changed.to.as_str(),
+                row.order.version.get(),
+                json(&row.order.facets)?,
+                row.order.updated_at.millis(),
+            ])?;
+        assert_eq!(updated, 1, "only the writer changes orders");
+        self.record(row, Some(from), visible, cause)
+    }
+
+    /// Version, publication and event of the order's current state.
+    fn record(
+        &mut self,
+        row: &OrderRow,
+        from: Option<Status>,
+        visible: bool,
+        cause: &Cause,
+    ) -> rusqlite::Result<()> {
+        let order = &row.order;
+        let status = order.status();
+        let offset = if visible {
+            Some(self.publish(row, status.tracking())?)
+        } else {
+            None
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO order_versions (order_key, version, status, actor, reason, at, \"offset\") \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                row.order_key,
+                order.version.get(),
+                status.as_str(),
+                cause.actor.to_string(),
+                cause.reason,
+                order.updated_at.millis(),
+                offset.map(Offset::get),
+            ])?;
+        let kind = match from {
+            None => "order.created",
+            Some(from) if from == status => "order.updated",
+            Some(_) => match status {
+                Status::New => "order.new",
+                Status::Paid => "order.paid",
+                Status::Done => "order.done",
+                Status::Canceled => "order.canceled",
+                Status::Expired => "order.expired",
+            },
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO events (project_id, order_key, version, type, previous_status, at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                order.project.get(),
+                row.order_key,
+                order.version.get(),
+                kind,
+                from.map(Status::as_str),
+                order.updated_at.millis(),
+            ])?;
+        self.newest_event = Some(self.connection.last_insert_rowid());
+        Ok(())
+    }
+
+    /// Takes the channel's next offset inside the transaction and appends the publication there.
+    fn publish(&mut self, row: &OrderRow, status: TrackingStatus) -> rusqlite::Result<Offset> {
+        let offset = self
+            .connection
+            .prepare_cached(
+                "UPDATE channels SET top = top + 1 WHERE channel_key = ?1 RETURNING top",
+            )?
+            .query_row([row.channel_key], |row| rows::offset(row.get(0)?))?;
+        let publication = Publication {
+            offset,
+            order_id: row.order.id,
+            status,
+            at: row.order.updated_at,
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO publications (channel_key, \"offset\", order_id, status, at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                row.channel_key,
+                offset.get(),
+                publication.order_id.get(),
+                status.as_str(),
+                publication.at.millis(),
+            ])?;
+        self.committed.push(Committed {
+            channel: Channel {
+                project: row.order.project,
+                user: row.order.user.clone(),
+            },
+            epoch: self.epoch.clone(),
+            publication,
+        });
+        Ok(offset)
+    }
+
+    fn applied(&self, row: OrderRow) -> rusqlite::Result<Outcome> {
+        let offset = self
+            .connection
+            .prepare_cached("SELECT top FROM channels WHERE channel_key = ?1")?
+            .query_row([row.channel_key], |row| rows::offset(row.get(0)?))?;
+        Ok(Outcome::Order(Box::new(Applied {
+            order: row.order,
+            order_key: row.order_key,
+            epoch: self.epoch.clone(),
+            offset,
+        })))
+    }
+
+    fn channel_key(&self, new: &NewOrder) -> rusqlite::Result<i64> {
+        let channel = (new.project.get(), new.user.as_str());
+        let found = self
+            .connection
+            .prepare_cached(
+                "SELECT channel_key FROM channels WHERE project_id = ?1 AND user_id = ?2",
+            )?
+            .query_row(channel, |row| row.get(0))
+            .optional()?;
+        if let Some(key) = found {
+            return Ok(key);
+        }
+        self.connection
+            .prepare_cached("INSERT INTO channels (project_id, user_id, top) VALUES (?1, ?2, 0)")?
+            .execute(channel)?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    fn is_taken(&self, project: ProjectId, id: OrderId) -> rusqlite::Result<bool> {
+        self.connection
+            .prepare_cached("SELECT 1 FROM orders WHERE project_id = ?1 AND order_id = ?2")?
+            .exists((project.get(), id.get()))
+    }
+
+    /// Grows with time, so that the index on it is appended to; skips what a shop brought along.
+    fn next_order_id(&mut self, project: ProjectId, order_key: i64) -> rusqlite::Result<OrderId> {
+        let floor = self
+            .order_id_floor
+            .get(&project.get())
+            .copied()
+            .unwrap_or(1);
+        let mut candidate = (ORDER_ID_BASE + order_key).max(floor.into());
+        loop {
+            let id = rows::order_id(candidate)?;
+            if !self.is_taken(project, id)? {
+                self.order_id_floor
+                    .insert(project.get(), id.get().min(INT_MAX - 1) + 1);
+                return Ok(id);
+            }
+            candidate += 1;
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! [`Store`] on SQLite: opening and migrating the file, the writer's queue, the readers' pool.
+
+mod apply;
+mod inbox;
+pub(crate) mod query;
+pub(crate) mod rows;
+mod writer;
+
+use crate::{Committed, Failure, Outcome, Submission};
+use ordercast_core::{Timestamp, channel::Epoch};
+use rusqlite::{Connection, OpenFlags};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc as sync_mpsc},
+    thread::JoinHandle,
+};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Changes that wait while a commit runs; over it callers are refused, not delayed.
+const WRITE_QUEUE_MAX: usize = 8_192;
+/// Reads that wait for a reader.
+const READ_QUEUE_MAX: usize = 4_096;
+/// A reader is bound by the CPU once pages are cached: more than the cores gain nothing.
+const READERS: usize = 2;
+
+const MIGRATIONS: &[&str] = &[include_str!("migrations/001_orders.sql")];
+
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error("{path} is in use by another ordercast process")]
+    Locked { path: PathBuf },
+    #[error(
+        "{path} was written by a newer ordercast (schema {found}, this one knows up to {known}); run that version"
+    )]
+    Newer {
+        path: PathBuf,
+        found: usize,
+        known: usize,
+    },
+    #[error("{path} is an SQLite database of another program")]
+    Foreign { path: PathBuf },
+    #[error("cannot open {path}: {source}")]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot open {path}: {source}")]
+    Sqlite {
+        path: PathBuf,
+        source: rusqlite::Error,
+    },
+}
+
+/// "OCST": marks the file as ours in its header (`PRAGMA application_id`).
+const APPLICATION_ID: i64 = 0x4F43_5354;
+
+type ReadJob = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A handle to the database; clones share it. The file is closed when the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    writes: Option<mpsc::Sender<writer::Job>>,
+    reads: Option<sync_mpsc::SyncSender<ReadJob>>,
+    threads: Vec<JoinHandle<()>>,
+    epoch: Epoch,
+    newest_event: watch::Receiver<i64>,
+    _lock: File,
+}
+
+impl Store {
+    /// Opens or creates the database and starts its threads. `on_commit` runs on the writer's thread
+    /// after each commit, in commit order, before the callers are answered.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file cannot be used.
+    pub fn open(
+        path: &Path,
+        now: Timestamp,
+        identity_seed: u64,
+        on_commit: impl FnMut(&[Committed]) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        let sqlite = |source| OpenError::Sqlite {
+            path: path.to_owned(),
+            source,
+        };
+        let lock = lock_file(path)?;
+        let mut connection = Connection::open(path).map_err(sqlite)?;
+        restrict_permissions(path)?;
+        configure_writer(&connection).map_err(sqlite)?;
+        migrate(&mut connection, path)?;
+        let epoch = identity(&connection, now, identity_seed).map_err(sqlite)?;
+        let newest: i64 = connection
+            .query_row("SELECT coalesce(max(event_id), 0) FROM events", [], |row| {
+                row.get(0)
+            })
+            .map_err(sqlite)?;
+
+        let (event_sender, newest_event) = watch::channel(newest);
+        let (writes, write_queue) = mpsc::channel(WRITE_QUEUE_MAX);
+        let writer = writer::Writer::new(connection, epoch.clone(), event_sender, on_commit);
+        let mut threads = vec![spawn("ordercast-writer", move || writer.run(write_queue))];
+
+        let (reads, read_queue) = sync_mpsc::sync_channel::<ReadJob>(READ_QUEUE_MAX);
+        let read_queue = Arc::new(std::sync::Mutex::new(read_queue));
+        for _ in 0..READERS {
+            let mut reader = open_reader(path).map_err(sqlite)?;
+            let queue = Arc::clone(&read_queue);
+            threads.push(spawn("ordercast-reader", move || {
+                loop {
+                    let job = match queue.lock() {
+                        Ok(queue) => queue.recv(),
+                        Err(_) => return,
+                    };
+                    let Ok(job) = job else { return };
+                    job(&mut reader);
+                }
+            }));
+        }
+        let inner = Inner {
+            writes: Some(writes),
+            reads: Some(reads),
+            threads,
+            epoch,
+            newest_event,
+            _lock: lock,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Commits one change, in a batch with others, and answers when it is on disk and announced.
+    ///
+    /// # Errors
+    /// [`Failure`]: nothing was changed, or (only [`Failure::Closed`]) it is not known.
+    pub async fn submit(&self, submission: Submission) -> Result<Outcome, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let writes = self.inner.writes.as_ref().ok_or(Failure::Closed)?;
+        writes
+            .try_send(writer::Job { submission, reply })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => Failure::Closed,
+            })?;
+        answer.await.map_err(|_| Failure::Closed)?
+    }
+
+    /// The epoch of every channel: it changes only with the database's own identity.
+    #[must_use]
+    pub fn epoch(&self) -> &Epoch {
+        &self.inner.epoch
+    }
+
+    /// Changes when an event was committed; its value is the newest event id.
+    #[must_use]
+    pub fn newest_event(&self) -> watch::Receiver<i64> {
+        self.inner.newest_event.clone()
+    }
+
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let reads = self.inner.reads.as_ref().ok_or(Failure::Closed)?;
+        let job: ReadJob = Box::new(move |connection| {
+            let _ = reply.send(query(connection));
+        });
+        reads.try_send(job).map_err(|error| match error {
+            sync_mpsc::TrySendError::Full(_) => Failure::Overloaded,
+            sync_mpsc::TrySendError::Disconnected(_) => Failure::Closed,
+        })?;
+        answer
+            .await
+            .map_err(|_| Failure::Closed)?
+            .map_err(|error| writer::failure(&error))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.writes = None;
+        self.reads = None;
+        let this = std::thread::current().id();
+        for thread in self.threads.drain(..) {
+            // The last handle may die inside a job of one of these threads.
+            if thread.thread().id() != this {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    match std::thread::Builder::new().name(name.to_owned()).spawn(run) {
+        Ok(handle) => handle,
+        // Only at start-up, and only when the process cannot have threads at all.
+        Err(error) => panic!("cannot start the thread {name}: {error}"),
+    }
+}
+
+fn lock_file(path: &Path) -> Result<File, OpenError> {
+    let io = |source| OpenError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock = File::create(PathBuf::from(name)).map_err(io)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked {
+            path: path.to_owned(),
+        }),
+        Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+/// The file holds secrets.
+fn restrict_permissions(path: &Path) -> Result<(), OpenError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(
+            |source| OpenError::Io {
+                path: path.to_owned(),
+                source,
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: a commit is acknowledged only when the log is on disk (guarantees, 1.1).
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Small, so that the log file is written over again instead of growing.
+    connection.pragma_update(None, "wal_autocheckpoint", 1_000)?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// Forward only; `user_version` counts the migrations that ran.
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let sqlite = |source| OpenError::Sqlite {
+        path: path.to_owned(),
+        source,
+    };
+    let pragma = |name: &str, connection: &Connection| {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .map_err(sqlite)
+    };
+    let found = usize::try_from(pragma("user_version", connection)?).unwrap_or(usize::MAX);
+    let application = pragma("application_id", connection)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(sqlite)?;
+    if tables > 0 && application != APPLICATION_ID {
+        return Err(OpenError::Foreign {
+            path: path.to_owned(),
+        });
+    }
+    if found > MIGRATIONS.len() {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known: MIGRATIONS.len(),
+        });
+    }
+    for (number, sql) in (1_i64..).zip(MIGRATIONS).skip(found) {
+        let transaction = connection.transaction().map_err(sqlite)?;
+        transaction.execute_batch(sql).map_err(sqlite)?;
+        transaction
+            .pragma_update(None, "application_id", APPLICATION_ID)
+            .map_err(sqlite)?;
+        transaction
+            .pragma_update(None, "user_version", number)
+            .map_err(sqlite)?;
+        transaction.commit().map_err(sqlite)?;
+    }
+    Ok(())
+}
+
+/// Reads the database's identity, or gives it one. The epoch is the identity followed by the
+/// generation, so that it survives restarts and differs between two databases.
+fn identity(connection: &Connection, now: Timestamp, seed: u64) -> rusqlite::Result<Epoch> {
+    let mut mixed = seed ^ now.millis().unsigned_abs().rotate_left(32);
+    let identity: String = (0..8)
+        .map(|_| {
+            let letter = b'a' + u8::try_from(mixed % 26).unwrap_or(0);
+            mixed /= 26;
+            char::from(letter)
+        })
+        .collect();
+    let insert = "INSERT OR IGNORE INTO meta (name, value) VALUES (?1, ?2)";
+    connection.execute(insert, ("identity", &identity))?;
+    connection.execute(insert, ("generation", "1"))?;
+    let read = |name: &str| {
+        connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| {
+            row.get::<_, String>(0)
+        })
+    };
+    let epoch = format!("{}{}", read("identity")?, read("generation")?);
+    Epoch::new(&epoch).ok_or_else(|| rows::corrupt("meta.identity"))
+}

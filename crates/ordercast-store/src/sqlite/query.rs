@@ -1,0 +1,296 @@
+//! Statements that the writer and the readers share.
+
+use super::rows::{self, corrupt};
+use crate::{
+    CatalogueItem, Credential, CredentialKind, EventRow, InboxRow, Project, Provider, Range,
+    Settings, Source, VersionRow,
+};
+use ordercast_core::{
+    OrderId, ProjectId, Timestamp,
+    channel::{Channel, ChannelPage, Epoch, Offset, Publication},
+    ids::{SourceId, Version},
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+pub(super) fn project_settings(
+    connection: &Connection,
+    project: ProjectId,
+) -> rusqlite::Result<Option<Settings>> {
+    let text: Option<String> = connection
+        .prepare_cached("SELECT settings FROM projects WHERE project_id = ?1")?
+        .query_row([project.get()], |row| row.get(0))
+        .optional()?;
+    text.map(|t| serde_json::from_str(&t).map_err(|_| corrupt("projects.settings")))
+        .transpose()
+}
+
+pub(crate) mod catalogue {
+    use super::{CatalogueItem, Connection, OptionalExtension, ProjectId, Row, corrupt};
+    use ordercast_core::{
+        Sku,
+        money::{Currency, Money},
+    };
+
+    pub(crate) fn put(
+        connection: &Connection,
+        project: ProjectId,
+        item: &CatalogueItem,
+    ) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "INSERT INTO items (project_id, sku, name, price_minor, currency) \
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (project_id, sku) DO UPDATE SET \
+                 name = excluded.name, price_minor = excluded.price_minor, \
+                 currency = excluded.currency",
+            )?
+            .execute((
+                project.get(),
+                item.sku.as_str(),
+                &item.name,
+                item.price.minor,
+                item.price.currency.as_str(),
+            ))?;
+        Ok(())
+    }
+
+    pub(crate) fn get(
+        connection: &Connection,
+        project: ProjectId,
+        sku: &Sku,
+    ) -> rusqlite::Result<Option<CatalogueItem>> {
+        connection
+            .prepare_cached(
+                "SELECT sku, name, price_minor, currency FROM items \
+                 WHERE project_id = ?1 AND sku = ?2",
+            )?
+            .query_row((project.get(), sku.as_str()), item)
+            .optional()
+    }
+
+    fn item(row: &Row) -> rusqlite::Result<CatalogueItem> {
+        let sku: String = row.get(0)?;
+        let currency: String = row.get(3)?;
+        let currency = Currency::new(&currency).map_err(|_| corrupt("items.currency"))?;
+        Ok(CatalogueItem {
+            sku: Sku::new(&sku).map_err(|_| corrupt("items.sku"))?,
+            name: row.get(1)?,
+            price: Money::new(row.get(2)?, currency).map_err(|_| corrupt("items.price_minor"))?,
+        })
+    }
+}
+
+pub(crate) fn projects(
+    connection: &Connection,
+) -> rusqlite::Result<(Vec<Project>, Vec<Credential>, Vec<Source>)> {
+    let projects = connection
+        .prepare_cached("SELECT project_id, name, settings, created_at FROM projects")?
+        .query_map([], |row| {
+            let settings: String = row.get(2)?;
+            Ok(Project {
+                id: rows::project_id(row.get(0)?)?,
+                name: row.get(1)?,
+                settings: serde_json::from_str(&settings)
+                    .map_err(|_| corrupt("projects.settings"))?,
+                created_at: Timestamp::from_millis(row.get(3)?),
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let credentials = connection
+        .prepare_cached("SELECT project_id, kind, name, value FROM credentials")?
+        .query_map([], |row| {
+            let kind: String = row.get(1)?;
+            Ok(Credential {
+                project: rows::project_id(row.get(0)?)?,
+                kind: CredentialKind::parse(&kind).ok_or_else(|| corrupt("credentials.kind"))?,
+                name: row.get(2)?,
+                value: row.get(3)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let sources = connection
+        .prepare_cached("SELECT source, project_id, provider, secret FROM sources")?
+        .query_map([], |row| {
+            let id: String = row.get(0)?;
+            let provider: String = row.get(2)?;
+            Ok(Source {
+                id: SourceId::new(&id).map_err(|_| corrupt("sources.source"))?,
+                project: rows::project_id(row.get(1)?)?,
+                provider: Provider::parse(&provider).ok_or_else(|| corrupt("sources.provider"))?,
+                secret: row.get(3)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok((projects, credentials, sources))
+}
+
+const PUBLICATION: &str = "SELECT \"offset\", order_id, status, at FROM publications";
+
+/// Two statements in one read transaction, so that top and publications agree.
+pub(crate) fn channel(
+    connection: &mut Connection,
+    epoch: &Epoch,
+    channel: &Channel,
+    range: Range,
+    limit: usize,
+) -> rusqlite::Result<ChannelPage> {
+    let transaction = connection.transaction()?;
+    let found = transaction
+        .prepare_cached(
+            "SELECT channel_key, top FROM channels WHERE project_id = ?1 AND user_id = ?2",
+        )?
+        .query_row((channel.project.get(), channel.user.as_str()), |row| {
+            Ok((row.get::<_, i64>(0)?, rows::offset(row.get(1)?)?))
+        })
+        .optional()?;
+    // A channel begins with its first order; before that it is empty and has the same epoch.
+    let Some((key, top)) = found else {
+        return Ok(ChannelPage {
+            epoch: epoch.clone(),
+            top: Offset::ZERO,
+            publications: Vec::new(),
+        });
+    };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let select = |condition: &str, bound: i64| {
+        transaction
+            .prepare_cached(&format!(
+                "{PUBLICATION} WHERE channel_key = ?1 {condition} LIMIT ?3"
+            ))?
+            .query_map(params![key, bound, limit], publication)?
+            .collect::<rusqlite::Result<Vec<_>>>()
+    };
+    let publications = match range {
+        Range::Position => Vec::new(),
+        Range::After(offset) => select(
+            "AND \"offset\" > ?2 ORDER BY \"offset\"",
+            offset.get().into(),
+        )?,
+        Range::Before(offset) => select(
+            "AND \"offset\" < ?2 ORDER BY \"offset\" DESC",
+            offset.get().into(),
+        )?,
+        Range::Newest => select("AND ?2 = ?2 ORDER BY \"offset\" DESC", 0)?,
+        Range::Since(at) => {
+            // Newest first and cut at the first older one: a run that ends at the top, by offset.
+            let mut newest = select("AND ?2 = ?2 ORDER BY \"offset\" DESC", 0)?;
+            let kept = newest
+                .iter()
+                .take_while(|publication| publication.at >= at)
+                .count();
+            newest.truncate(kept);
+            newest.reverse();
+            newest
+        }
+    };
+    Ok(ChannelPage {
+        epoch: epoch.clone(),
+        top,
+        publications,
+    })
+}
+
+fn publication(row: &Row) -> rusqlite::Result<Publication> {
+    let status: String = row.get(2)?;
+    Ok(Publication {
+        offset: rows::offset(row.get(0)?)?,
+        order_id: rows::order_id(row.get(1)?)?,
+        status: status
+            .parse()
+            .map_err(|()| corrupt("publications.status"))?,
+        at: Timestamp::from_millis(row.get(3)?),
+    })
+}
+
+pub(crate) fn versions(
+    connection: &Connection,
+    order_key: i64,
+) -> rusqlite::Result<Vec<VersionRow>> {
+    connection
+        .prepare_cached(
+            "SELECT version, status, actor, reason, at, \"offset\" FROM order_versions \
+             WHERE order_key = ?1 ORDER BY version",
+        )?
+        .query_map([order_key], |row| {
+            let status: String = row.get(1)?;
+            Ok(VersionRow {
+                version: Version::new(row.get(0)?)
+                    .map_err(|_| corrupt("order_versions.version"))?,
+                status: status
+                    .parse()
+                    .map_err(|()| corrupt("order_versions.status"))?,
+                actor: row.get(2)?,
+                reason: row.get(3)?,
+                at: Timestamp::from_millis(row.get(4)?),
+                offset: row
+                    .get::<_, Option<i64>>(5)?
+                    .map(rows::offset)
+                    .transpose()?,
+            })
+        })?
+        .collect()
+}
+
+pub(crate) fn events(
+    connection: &Connection,
+    project: ProjectId,
+    after: i64,
+    limit: u32,
+) -> rusqlite::Result<Vec<EventRow>> {
+    connection
+        .prepare_cached(
+            "SELECT e.event_id, e.type, e.version, e.previous_status, e.at, o.order_id, c.user_id, \
+             v.status FROM events e \
+             JOIN orders o ON o.order_key = e.order_key \
+             JOIN channels c ON c.channel_key = o.channel_key \
+             JOIN order_versions v ON v.order_key = e.order_key AND v.version = e.version \
+             WHERE e.project_id = ?1 AND e.event_id > ?2 ORDER BY e.event_id LIMIT ?3",
+        )?
+        .query_map((project.get(), after, limit), |row| {
+            let status: String = row.get(7)?;
+            Ok(EventRow {
+                id: row.get(0)?,
+                kind: row.get(1)?,
+                version: Version::new(row.get(2)?).map_err(|_| corrupt("events.version"))?,
+                previous_status: row.get(3)?,
+                at: Timestamp::from_millis(row.get(4)?),
+                order: rows::order_id(row.get(5)?)?,
+                user: row.get(6)?,
+                status: status
+                    .parse()
+                    .map_err(|()| corrupt("order_versions.status"))?,
+            })
+        })?
+        .collect()
+}
+
+pub(crate) fn inbox(
+    connection: &Connection,
+    project: ProjectId,
+    limit: u32,
+) -> rusqlite::Result<Vec<InboxRow>> {
+    connection
+        .prepare_cached(
+            "SELECT i.inbox_id, i.source, i.kind, i.received_at, i.state, i.reason, \
+             coalesce(i.order_id, o.order_id), i.duplicates FROM provider_inbox i \
+             LEFT JOIN attempts a ON a.project_id = i.project_id AND a.attempt = i.attempt \
+             LEFT JOIN orders o ON o.order_key = a.order_key \
+             WHERE i.project_id = ?1 ORDER BY i.inbox_id DESC LIMIT ?2",
+        )?
+        .query_map((project.get(), limit), |row| {
+            Ok(InboxRow {
+                id: row.get(0)?,
+                source: row.get(1)?,
+                kind: row.get(2)?,
+                received_at: Timestamp::from_millis(row.get(3)?),
+                state: row.get(4)?,
+                reason: row.get(5)?,
+                order: row
+                    .get::<_, Option<i64>>(6)?
+                    .map(OrderId::new)
+                    .transpose()
+                    .map_err(|_| corrupt("order_id"))?,
+                duplicates: row.get(7)?,
+            })
+        })?
+        .collect()
+}

@@ -1,0 +1,133 @@
+//! The one writer: drains its queue into batches, commits each batch in one transaction, then
+//! announces and answers.
+//!
+//! No artificial delay: a batch forms while the previous commit runs. A failed write of the log ends
+//! the process, because after a failed fsync nobody knows what is on disk; recovery starts from the
+//! log.
+
+use super::apply::Batch;
+use crate::{Committed, Failure, Outcome, Submission, change::Reply};
+use ordercast_core::channel::Epoch;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use std::collections::HashMap;
+use tokio::sync::{mpsc, watch};
+
+/// Bounds the time of one transaction and the loss of work when one change fails.
+const BATCH_MAX: usize = 512;
+
+#[derive(Debug)]
+pub(super) struct Job {
+    pub submission: Submission,
+    pub reply: Reply,
+}
+
+pub(super) struct Writer<F> {
+    connection: Connection,
+    epoch: Epoch,
+    newest_event: watch::Sender<i64>,
+    on_commit: F,
+    /// Per project the lowest order id that may be free: spares a search after imports.
+    order_id_floor: HashMap<u32, u32>,
+}
+
+struct Written {
+    outcomes: Vec<Outcome>,
+    committed: Vec<Committed>,
+    newest_event: Option<i64>,
+}
+
+impl<F: FnMut(&[Committed]) + Send> Writer<F> {
+    pub(super) fn new(
+        connection: Connection,
+        epoch: Epoch,
+        newest_event: watch::Sender<i64>,
+        on_commit: F,
+    ) -> Self {
+        Self {
+            connection,
+            epoch,
+            newest_event,
+            on_commit,
+            order_id_floor: HashMap::new(),
+        }
+    }
+
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut jobs = Vec::with_capacity(BATCH_MAX);
+        while queue.blocking_recv_many(&mut jobs, BATCH_MAX) > 0 {
+            match self.write(&jobs) {
+                Ok(written) => self.announce(written, jobs.drain(..)),
+                // One bad change must not take its neighbours with it.
+                Err(_) if jobs.len() > 1 => {
+                    for job in jobs.drain(..) {
+                        match self.write(std::slice::from_ref(&job)) {
+                            Ok(written) => self.announce(written, std::iter::once(job)),
+                            Err(error) => fail(job, &error),
+                        }
+                    }
+                }
+                Err(error) => jobs.drain(..).for_each(|job| fail(job, &error)),
+            }
+        }
+        // Leaves a clean file behind; a crash before this loses nothing either.
+        if let Err(error) = self
+            .connection
+            .pragma_update(None, "wal_checkpoint", "TRUNCATE")
+        {
+            tracing::debug!(%error, "the final checkpoint did not run");
+        }
+    }
+
+    fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<Written> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut batch = Batch::new(&transaction, &self.epoch, &mut self.order_id_floor);
+        let outcomes = jobs
+            .iter()
+            .map(|job| batch.apply(&job.submission))
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let (committed, newest_event) = batch.finish();
+        transaction
+            .commit()
+            .inspect_err(end_process_if_log_failed)?;
+        Ok(Written {
+            outcomes,
+            committed,
+            newest_event,
+        })
+    }
+
+    fn announce(&mut self, written: Written, jobs: impl Iterator<Item = Job>) {
+        (self.on_commit)(&written.committed);
+        if let Some(newest) = written.newest_event {
+            self.newest_event.send_replace(newest);
+        }
+        for (job, outcome) in jobs.zip(written.outcomes) {
+            // The caller may have gone; the change stands.
+            let _ = job.reply.send(Ok(outcome));
+        }
+    }
+}
+
+fn fail(job: Job, error: &rusqlite::Error) {
+    let failure = failure(error);
+    tracing::error!(%error, "a change could not be written");
+    let _ = job.reply.send(Err(failure));
+}
+
+pub(super) fn failure(error: &rusqlite::Error) -> Failure {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Failure::DiskFull,
+        _ => Failure::Database(error.to_string()),
+    }
+}
+
+/// I/O errors at commit mean that the log's state on disk is unknown. Never retried on this handle.
+fn end_process_if_log_failed(error: &rusqlite::Error) {
+    if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+        tracing::error!(%error, "the log could not be written to disk; ending the process");
+        eprintln!("ordercast: the log could not be written to disk ({error}); ending the process");
+        std::process::abort();
+    }
+}

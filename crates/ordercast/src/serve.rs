@@ -1,0 +1,133 @@
+//! `ordercast serve`, and what it shares with the demo: logging, signals, the orderly end.
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use ordercast_server::{
+    Bound, Server,
+    config::{Config, Partial},
+};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use tracing_subscriber::EnvFilter;
+
+const AFTER_HELP: &str = "\
+Settings come from, the later the stronger: built-in defaults, the file of --config, environment
+variables (ORDERCAST_LISTEN, ...), flags. `ordercast config` prints all of them.
+
+The server ends on SIGINT or SIGTERM: it closes its realtime connections with code 3001, which
+clients answer by reconnecting, spread over drain_seconds.";
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct ServeArgs {
+    /// Configuration file, TOML
+    #[arg(long, value_name = "FILE", env = "ORDERCAST_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Settings that are changed often enough to have a flag.
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// Address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Folder of the database and of generated keys
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+    /// Seconds to spread the end of realtime connections over when the server stops
+    #[arg(long, value_name = "SECONDS")]
+    pub drain_seconds: Option<u32>,
+    /// Log lines as text or as JSON
+    #[arg(long, value_enum, default_value = "text", env = "ORDERCAST_LOG_FORMAT")]
+    pub log_format: LogFormat,
+    /// What to log: error, warn, info, debug, trace, or filters such as ordercast_server=debug
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "info",
+        env = "ORDERCAST_LOG"
+    )]
+    pub log: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Settings {
+    pub fn partial(&self) -> Partial {
+        use confique::Layer;
+        let mut partial = Partial::empty();
+        partial.listen = self.listen;
+        partial.data_dir.clone_from(&self.data_dir);
+        partial.drain_seconds = self.drain_seconds;
+        partial
+    }
+}
+
+pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    start_logging(&args.settings)?;
+    let config = Config::load(args.settings.partial(), args.config.as_deref())?;
+    let drain = Duration::from_secs(config.drain_seconds.into());
+    let has_own_root_key = config.root_key.is_some();
+    let key_file = config.data_dir.join("root.key");
+    let bound = Bound::open(config).await?;
+    tracing::info!(address = %bound.address, database = %bound.database.display(), "serving");
+    if !has_own_root_key {
+        tracing::info!(file = %key_file.display(), "the operator's key is in this file");
+    }
+    run_until_signal(bound.serve(axum::Router::new()), drain).await
+}
+
+/// Serves until SIGINT or SIGTERM, then drains.
+pub async fn run_until_signal(server: Server, drain: Duration) -> anyhow::Result<()> {
+    let signal = signal().await.context("cannot wait for signals")?;
+    tracing::info!(signal, drain_seconds = drain.as_secs(), "stopping");
+    tokio::select! {
+        () = server.stop(drain) => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        // A second one means: now.
+        again = self::signal() => {
+            again?;
+            anyhow::bail!("stopped before the connections were drained, as asked")
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn signal() -> std::io::Result<&'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok("SIGTERM"),
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| "SIGINT"),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> std::io::Result<&'static str> {
+    tokio::signal::ctrl_c().await.map(|()| "Ctrl-C")
+}
+
+/// To stderr: stdout is for what a command answers.
+pub fn start_logging(settings: &Settings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.log).with_context(|| {
+        format!(
+            "--log {:?} is not a filter; use for example info or ordercast_server=debug",
+            settings.log
+        )
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Text => builder.with_target(false).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
