@@ -27,8 +27,10 @@ const byId = (id) => document.getElementById(id);
 let lastSeen = null;
 let wasConnected = false;
 
-export function reset(about) {
+export function reset(about, picture = null) {
   lastSeen = null;
+  byId('picture').hidden = picture === null;
+  if (picture !== null) byId('picture').src = picture;
   byId('order').dataset.status = 'none';
   byId('about').textContent = about;
   byId('status').textContent = '…';
@@ -79,6 +81,8 @@ export function showState(state) {
   if (state === 'closed' || state === 'failed') wasConnected = false;
   if (state === 'connecting' && wasConnected) state = 'reconnecting';
   if (state === 'failed') state = 'closed';
+  byId('cut').hidden = state === 'closed';
+  byId('again').hidden = state !== 'closed';
   const shown = byId('connection');
   shown.dataset.state = state;
   shown.lastElementChild.textContent = STATES[state];

@@ -5,6 +5,7 @@ import { clock, element } from './order-panel.js';
 
 const REFRESH_EVERY_MS = 1_000;
 const REFRESH_TIMES = 12;
+const WATCHED_WITHIN_MS = 400;
 
 const byId = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
@@ -77,8 +78,7 @@ byId('actions').addEventListener('submit', async (event) => {
   const action = event.submitter?.value;
   if (!action) return;
   for (const button of byId('actions').querySelectorAll('button')) button.disabled = true;
-  // Before the provider acts, so that the store's page is watching in time.
-  tell.postMessage({ order_id: orderId, action });
+  await storeWatches(action);
   try {
     const mode = byId('separate').checked ? 'separate' : 'combined';
     show(await call('/demo/provider', { token, order_id: orderId, action, mode }));
@@ -91,6 +91,15 @@ byId('actions').addEventListener('submit', async (event) => {
   refreshes = REFRESH_TIMES;
   if (isIdle) setTimeout(refresh, REFRESH_EVERY_MS);
 });
+
+// Tells the store's page what is coming; a page that no longer watches the order begins again.
+function storeWatches(action) {
+  return new Promise((resolve) => {
+    tell.onmessage = ({ data }) => data.order_id === orderId && data.is_watched && resolve();
+    setTimeout(resolve, WATCHED_WITHIN_MS); // there may be no such page
+    tell.postMessage({ order_id: orderId, action });
+  });
+}
 
 if (parent !== window) {
   // The store gives the frame the height that this page needs.

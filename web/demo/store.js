@@ -12,6 +12,8 @@ const byId = (id) => document.getElementById(id);
 const url = new URL('/connection/websocket', location.href);
 url.protocol = url.protocol.replace('http', 'ws');
 
+const payment = new BroadcastChannel('ordercast-demo');
+
 let shelf = [];
 let buyer = null; // { token, user_external_id, project_id, at }
 let order = null; // { id, token, sku }
@@ -43,6 +45,13 @@ async function call(path, { body, token } = {}) {
 async function signIn(user) {
   buyer = { ...(await call('/demo/sign-in', { body: { user } })), at: Date.now() };
   byId('user').value = buyer.user_external_id;
+  showSignedIn();
+}
+
+function showSignedIn() {
+  const button = byId('sign-in').querySelector('button');
+  button.disabled = byId('user').value.trim() === buyer?.user_external_id;
+  button.textContent = button.disabled ? 'Signed in' : 'Sign in';
 }
 
 // A page may stay open longer than its buyer's token lives.
@@ -59,15 +68,15 @@ async function buy(sku) {
   order = { id: bought.order_id, token: bought.token, sku };
   remember();
   await openOrder();
-  const top = innerWidth < 900 ? 'order' : 'checkout';
-  byId(top).scrollIntoView({ block: 'start', behavior: 'smooth' });
+  const [top, block] = innerWidth < 900 ? ['order', 'start'] : ['checkout-bar', 'nearest'];
+  byId(top).scrollIntoView({ block, behavior: 'smooth' });
 }
 
 async function openOrder() {
   const item = shelf.find(({ sku }) => sku === order.sku);
   const what = item ? ` · ${item.name} · ${item.amount} ${item.currency}` : '';
   status = null;
-  panel.reset(`Order ${order.id}${what}`);
+  panel.reset(`Order ${order.id}${what}`, item ? artOf(item.sku) : null);
   openCheckout();
   await track();
 }
@@ -84,7 +93,6 @@ async function track() {
   const { token, user_external_id, project_id } = await freshBuyer();
   const tracked = order.id;
   stop?.();
-  byId('again').hidden = true;
   stop = trackOrder({
     url: url.href,
     apiBase: '/api/v2',
@@ -101,9 +109,9 @@ async function track() {
     onState(state) {
       if (tracked !== order?.id) return;
       panel.showState(state);
+      if (state === 'connected') sayWatching();
       if (state === 'closed') {
         stop = null;
-        byId('again').hidden = false;
       } else if (state === 'failed') {
         forget('That order is not known here any more.');
       }
@@ -112,7 +120,7 @@ async function track() {
       websocket: DemoSocket,
       // Quick, to be watched. In a shop leave the defaults, or all pages come back at once.
       minReconnectDelay: 200,
-      maxReconnectDelay: 800,
+      maxReconnectDelay: 500,
     },
   });
 }
@@ -147,12 +155,14 @@ const pressed = (action) => async (event) => {
   }
 };
 
+const artOf = (sku) => `/demo/assets/art/${encodeURIComponent(sku)}.svg`;
+
 function showShelf() {
   byId('shelf').replaceChildren(
     ...shelf.map(({ sku, name, amount, currency }) => {
       const card = document.createElement('li');
       const picture = new Image(320, 240);
-      picture.src = `/demo/assets/art/${encodeURIComponent(sku)}.svg`;
+      picture.src = artOf(sku);
       picture.alt = '';
       const button = panel.element('button', 'primary', 'Buy');
       button.setAttribute('aria-label', `Buy ${name}`);
@@ -176,6 +186,8 @@ byId('sign-in').addEventListener('submit', pressed(async () => {
   forget(`Signed in as ${buyer.user_external_id}.`);
 }));
 
+byId('user').addEventListener('input', showSignedIn);
+
 byId('cut').addEventListener('click', () => {
   cut(CUT_MS);
   byId('cut').disabled = true;
@@ -187,13 +199,18 @@ byId('again').addEventListener('click', pressed(track));
 byId('checkout-close').addEventListener('click', () => (byId('checkout').hidden = true));
 byId('record').addEventListener('toggle', ({ target }) => target.open && order && showRecord());
 
-// The payment page, in its frame or in a tab, says what is pressed there: an order that was done
-// may change once more.
-new BroadcastChannel('ordercast-demo').addEventListener('message', ({ data }) => {
+// The payment page, in its frame or in a tab, says what is pressed there, and waits a moment for this
+// page to watch: an order that was done may change once more.
+payment.addEventListener('message', ({ data }) => {
   if (data.order_id !== order?.id) return;
-  if (data.action && stop === null && status !== 'canceled') pressed(track)();
-  showRecord();
+  if (!data.action) showRecord();
+  else if (stop === null && status !== 'canceled') pressed(track)();
+  else sayWatching();
 });
+
+function sayWatching() {
+  payment.postMessage({ order_id: order.id, is_watched: true });
+}
 
 addEventListener('message', ({ origin, source, data }) => {
   const frame = byId('checkout-frame');

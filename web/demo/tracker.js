@@ -1,11 +1,7 @@
 // Tracks one order until it is done or canceled. This file is the example to copy.
-//
 //   connected  every status is pushed over a WebSocket (official `centrifuge` package)
 //   cut off    the library reconnects by itself and recovers what was missed
 //   no socket  *get order* is asked every 3 s, for 10 minutes at most
-//
-// const stop = trackOrder({ url, apiBase, projectId, userExternalId, auth, orderId, onStatus });
-//
 // onStatus(status, how) gets each status once and in order; `how` it came is
 //   'pushed'     live
 //   'recovered'  missed while cut off, brought by the reconnect
@@ -15,7 +11,6 @@
 const { Centrifuge } = globalThis; // with a bundler: import { Centrifuge } from 'centrifuge';
 
 const STATUSES = ['new', 'paid', 'done', 'canceled'];
-const FINAL = ['done', 'canceled'];
 const POLL_EVERY_MS = 3_000;
 const POLL_FOR_MS = 10 * 60_000;
 
@@ -27,7 +22,7 @@ export function trackOrder({
   auth, // the user's JWT, or the payment token that came with the order
   orderId,
   onStatus,
-  onState = () => {}, // 'connecting', 'connected', 'polling', 'closed', 'failed'
+  onState = () => {}, // 'connecting', 'connected', 'polling', 'closed', 'failed' (refused)
   known = null, // a status that is on the screen already: only what follows it is told
   options = {}, // more options for Centrifuge
 }) {
@@ -37,10 +32,9 @@ export function trackOrder({
   let epoch; // of the channel; another epoch counts offsets anew
   let arrival = 'pushed'; // how publications come at this moment
   let everConnected = false;
-  let ended = false;
   let polling = false;
-  let pollTimer;
-  let pollUntil;
+  let ended = false;
+  let pollTimer, pollUntil;
 
   const client = new Centrifuge(url, {
     data: { user_external_id: userExternalId, auth, project_id: projectId },
@@ -100,15 +94,13 @@ export function trackOrder({
       current = status;
       ahead = polled;
       onStatus(status, how);
-    } else if (!polled) {
-      ahead = false; // the channel has come as far
-    }
+    } else if (!polled) ahead = false; // the channel has come as far
     // In the past a final status need not be the last one: done, then refunded.
     if (polled || arrival === 'pushed') endIfFinal();
   }
 
   function endIfFinal() {
-    if (FINAL.includes(current) && current !== known) stop('closed');
+    if (['done', 'canceled'].includes(current) && current !== known) stop();
   }
 
   function startPolling(delay) {
@@ -123,10 +115,10 @@ export function trackOrder({
   }
 
   async function poll() {
-    const order = `${apiBase}/project/${projectId}/order/${orderId}`;
     const headers = { Authorization: `Bearer ${auth}` };
     try {
       // no-cache: the browser asks with the ETag, an unchanged order costs an empty 304.
+      const order = `${apiBase}/project/${projectId}/order/${orderId}`;
       const response = await fetch(order, { headers, cache: 'no-cache' });
       if (response.ok) accept((await response.json()).status, 'polled');
       else if ([401, 403, 404].includes(response.status)) stop('failed');
@@ -134,9 +126,9 @@ export function trackOrder({
       // Offline: the next one may get through.
     }
     if (ended || !polling) return;
-    if (Date.now() > pollUntil) return stop('failed');
     clearTimeout(pollTimer);
-    pollTimer = setTimeout(poll, POLL_EVERY_MS);
+    if (Date.now() > pollUntil) stop();
+    else pollTimer = setTimeout(poll, POLL_EVERY_MS);
   }
 
   function stop(state = 'closed') {

@@ -126,6 +126,21 @@ pub struct ChannelPage {
     pub publications: Vec<Publication>,
 }
 
+/// What of a channel's history to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// The position alone.
+    Position,
+    /// Ascending from the publication after this offset.
+    After(Offset),
+    /// Descending from the publication before this offset.
+    Before(Offset),
+    /// Descending from the newest.
+    Newest,
+    /// The newest ones that are not older than this, given ascending.
+    Since(Timestamp),
+}
+
 /// Most publications that one recovery may carry (realtime contract, A5).
 pub const RECOVERY_MAX: usize = 1_000;
 /// Most publications that follow a connect without recovery (realtime contract, A4).

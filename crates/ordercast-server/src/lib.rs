@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 mod http;
 mod keys;
+mod realtime;
 
 use auth::Auth;
 use axum::Router;
@@ -15,6 +16,7 @@ use config::Config;
 use http::{App, Listener, Shutdown};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ordercast_store::{Change, Failure, NewProject, OpenError, Outcome, Store, Submission};
+use realtime::{Publisher, Realtime};
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -46,6 +48,7 @@ pub struct Bound {
     pub database: PathBuf,
     listener: Listener,
     app: App,
+    realtime: Realtime,
 }
 
 impl Bound {
@@ -69,8 +72,13 @@ impl Bound {
         })?;
         let database = config.data_dir.join(DATABASE);
         let seed = u64::from_le_bytes(clock::random());
-        let store = Store::open(&database, clock::now(), seed, move |_committed| {})?;
+        let publisher = Publisher::new(&config);
+        let to_hub = publisher.clone();
+        let store = Store::open(&database, clock::now(), seed, move |batch| {
+            to_hub.publish(batch)
+        })?;
         let auth = Auth::new(store.clone(), &root_key).await?;
+        let realtime = Realtime::start(&config, publisher, store.clone(), auth.clone());
         let app = App {
             store,
             auth,
@@ -82,6 +90,7 @@ impl Bound {
             database,
             listener,
             app,
+            realtime,
         })
     }
 
@@ -104,10 +113,17 @@ impl Bound {
     /// Serves, with `more` routes beside the server's own.
     #[must_use]
     pub fn serve(self, more: Router) -> Server {
-        let router = http::finish(http::router(self.app).merge(more));
+        let router = http::router(self.app)
+            .merge(self.realtime.router())
+            .merge(more);
+        let router = http::finish(router);
         let (shutdown, stopping) = watch::channel(Shutdown::NotYet);
         let serving = tokio::spawn(self.listener.serve(router, stopping));
-        Server { shutdown, serving }
+        Server {
+            shutdown,
+            serving,
+            realtime: self.realtime,
+        }
     }
 }
 
@@ -116,12 +132,14 @@ impl Bound {
 pub struct Server {
     shutdown: watch::Sender<Shutdown>,
     serving: JoinHandle<()>,
+    realtime: Realtime,
 }
 
 impl Server {
     /// Closes the realtime connections, spread over `drain`, lets running requests end, and closes
     /// the database.
-    pub async fn stop(self, _drain: Duration) {
+    pub async fn stop(self, drain: Duration) {
+        self.realtime.drain(drain).await;
         self.shutdown.send_replace(Shutdown::Now);
         let _ = self.serving.await;
     }

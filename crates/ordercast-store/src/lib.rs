@@ -11,12 +11,13 @@ pub use change::{
     Applied, Change, Idempotency, InboxEntry, InboxOutcome, InboxState, NewOrder, NewProject,
     Outcome, Rendered, Submission,
 };
+pub use ordercast_core::channel::Range;
 pub use read::{EventRow, Found, InboxRow, VersionRow};
 pub use sqlite::{OpenError, Store};
 
 use ordercast_core::{
     ProjectId, Sku, Timestamp,
-    channel::{Channel, Epoch, Offset, Publication},
+    channel::{Channel, Epoch, Publication},
     ids::SourceId,
     money::Money,
 };
@@ -43,21 +44,6 @@ pub enum Failure {
     DiskFull,
     #[error("database error: {0}")]
     Database(String),
-}
-
-/// What of a channel's history to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Range {
-    /// The position alone.
-    Position,
-    /// Ascending from the publication after this offset.
-    After(Offset),
-    /// Descending from the publication before this offset.
-    Before(Offset),
-    /// Descending from the newest.
-    Newest,
-    /// The newest ones that are not older than this, given ascending.
-    Since(Timestamp),
 }
 
 /// A shop's project and its settings.

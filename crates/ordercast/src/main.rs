@@ -4,6 +4,7 @@ mod demo;
 mod demo_start;
 mod serve;
 mod token;
+mod watch;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ Examples:
   ordercast demo                       a store to click through, on http://127.0.0.1:8080/demo/
   ordercast serve --data-dir /var/lib/ordercast
   ordercast token --project 1 --user alice
+  ordercast watch --project 1 --token \"$(ordercast token --project 1 --user alice)\"
   ordercast config                     every setting with its default and what it does";
 
 /// Self-hosted order status tracking: every status of an order, at once, without loss.
@@ -35,6 +37,8 @@ enum Command {
     Demo(demo_start::DemoArgs),
     /// Make a user's JWT for tests
     Token(token::TokenArgs),
+    /// Follow a user's orders in the terminal
+    Watch(watch::WatchArgs),
     /// Print the configuration reference: a file with every setting and its default
     Config,
 }
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
             Command::Serve(args) => serve::run(args).await,
             Command::Demo(args) => demo_start::run(args).await,
             Command::Token(args) => token::run(&args),
+            Command::Watch(args) => watch::run(args).await,
             Command::Config => {
                 print!("{}", ordercast_server::config::Config::reference());
                 Ok(())

@@ -3,3 +3,4 @@
 mod examples;
 mod model;
 mod properties;
+mod script;

@@ -1,8 +1,8 @@
 //! What a client may ask once it is connected: its history. Everything else gets its error, and the
 //! session stays.
 
-use super::{Action, HISTORY_MAX, Range, Read, Session, State, reply};
-use crate::channel::{ChannelPage, Offset};
+use super::{Action, HISTORY_MAX, Read, Session, State, reply};
+use crate::channel::{ChannelPage, Offset, Range};
 use centrifuge_protocol::{
     CloseReason, Command, CommandBody, DisconnectCode, ErrorCode, HistoryRequest, HistoryResult,
     PingResult, Reply, UnsubscribeResult,

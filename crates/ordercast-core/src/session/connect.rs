@@ -2,14 +2,14 @@
 //! committed meanwhile.
 
 use super::{
-    Action, BUFFERED_MAX, Live, Range, Read, Session, State,
+    Action, BUFFERED_MAX, Live, Read, Session, State,
     reply::{self, VERSION},
 };
 use crate::{
     Timestamp, UserId,
     channel::{
         Channel, ChannelPage, Epoch, LATE_JOIN_MAX, LATE_JOIN_WINDOW, Offset, Publication,
-        RECOVERY_MAX, Recovery, is_run_after, recover,
+        RECOVERY_MAX, Range, Recovery, is_run_after, recover,
     },
     ids::ProjectId,
 };

@@ -18,8 +18,7 @@ pub use limits::{
 pub use reply::{VERSION, publication_reply};
 
 use crate::{
-    Timestamp,
-    channel::{Channel, ChannelPage, Epoch, Offset, Publication},
+    channel::{Channel, ChannelPage, Epoch, Offset, Publication, Range},
     ids::ProjectId,
 };
 use centrifuge_protocol::{CloseReason, Command, DisconnectCode, Reply};
@@ -58,15 +57,6 @@ pub enum Action {
 pub struct Read {
     pub range: Range,
     pub limit: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Range {
-    Position,
-    After(Offset),
-    Before(Offset),
-    Newest,
-    Since(Timestamp),
 }
 
 /// What becomes of a publication that the hub brings.

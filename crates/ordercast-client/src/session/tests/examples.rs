@@ -1,86 +1,14 @@
 //! The cases by name.
 
-use centrifuge_protocol::{Command, Encoding, Error, HistoryResult, Reply, encode_command};
-use ordercast_core::channel::Offset;
+use centrifuge_protocol::{HistoryResult, Reply};
 use ordercast_core::{OrderId, ProjectId, UserId};
 
 use super::model::{connected, publication, push, session, sub};
+use super::script::{fault, json, refusal, reply, seen_four, told};
 use crate::config::TrackerConfig;
 use crate::error::TrackError;
-use crate::event::{Event, How, Missed};
+use crate::event::{Event, How};
 use crate::session::{Action, Fault, Session};
-
-fn json(command: &Command) -> String {
-    let mut frame = Vec::new();
-    encode_command(Encoding::Json, command, &mut frame);
-    String::from_utf8(frame).unwrap()
-}
-
-fn reply(session: &mut Session, reply: Reply) -> Vec<Action> {
-    let mut actions = Vec::new();
-    session.on_reply(reply, &mut actions).unwrap();
-    actions
-}
-
-fn fault(session: &mut Session, reply: Reply) -> Fault {
-    session.on_reply(reply, &mut Vec::new()).unwrap_err()
-}
-
-fn refusal(id: i64, code: u32, temporary: bool) -> Reply {
-    let error = Error {
-        code,
-        message: "words".to_owned(),
-        temporary,
-    };
-    Reply {
-        id,
-        error: Some(error),
-        ..Reply::default()
-    }
-}
-
-/// A session that has shown offset 4 of epoch `a` and lost its connection.
-fn seen_four() -> Session {
-    let mut session = session();
-    session.open();
-    reply(&mut session, connected(1, sub("a", 4)));
-    session.lost(None);
-    session
-}
-
-/// The events and commands, one a line, as a reader of the protocol would tell them.
-fn told(actions: &[Action]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for action in actions {
-        match action {
-            Action::Emit(Event::Connected { recovered }) => {
-                lines.push(format!("connected {recovered:?}"));
-            }
-            Action::Emit(Event::Status {
-                order_id,
-                status,
-                offset,
-                how,
-            }) => {
-                let offset = offset.map_or(0, Offset::get);
-                lines.push(format!("{order_id} {status} at {offset} {}", how.as_str()));
-            }
-            Action::Emit(Event::Gap {
-                missed: Missed::Offsets { first, last },
-            }) => {
-                lines.push(format!("gap {first}..={last}"));
-            }
-            Action::Emit(Event::Gap {
-                missed: Missed::Unknown,
-            }) => lines.push("gap".to_owned()),
-            Action::Emit(event) => panic!("{event:?}"),
-            Action::Send(command) => lines.push(json(command)),
-            Action::Pinged(_) => {}
-            Action::Snapshot => lines.push("snapshot".to_owned()),
-        }
-    }
-    lines
-}
 
 #[test]
 fn first_command_carries_the_credentials_and_nothing_to_recover() {

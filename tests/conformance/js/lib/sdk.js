@@ -1,0 +1,132 @@
+// The official SDK in both of its encodings, with everything it tells written down.
+
+import { Centrifuge as JsonCentrifuge } from 'centrifuge';
+import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
+import WebSocket from 'ws';
+import { Journal } from './journal.js';
+
+export const MODES = ['json', 'protobuf'];
+
+const EVENTS = [
+  'connecting',
+  'connected',
+  'disconnected',
+  'subscribed',
+  'subscribing',
+  'unsubscribed',
+  'publication',
+  'message',
+  'join',
+  'leave',
+  'error',
+];
+
+export class Tracker {
+  journal = new Journal('SDK client');
+  client;
+  #isBinary;
+
+  /**
+   * Connects. `at`: a server or a cable to it; `data`: connect data; `options`: more of the SDK's.
+   * The client ends with its test.
+   */
+  static connect(t, at, mode, data, options = {}) {
+    const tracker = new Tracker();
+    tracker.#isBinary = mode === 'protobuf';
+    const Centrifuge = tracker.#isBinary ? ProtobufCentrifuge : JsonCentrifuge;
+    tracker.client = new Centrifuge(`ws://${at.host}:${at.port}/connection/websocket`, {
+      websocket: recorded(tracker.journal),
+      data: tracker.#isBinary ? new TextEncoder().encode(JSON.stringify(data)) : data,
+      minReconnectDelay: 20,
+      maxReconnectDelay: 200,
+      ...options,
+    });
+    for (const event of EVENTS) {
+      tracker.client.on(event, (context) => tracker.#heard(event, context));
+    }
+    t.after(() => tracker.client.disconnect());
+    tracker.client.connect();
+    return tracker;
+  }
+
+  #heard(event, context) {
+    const entry = { event, ...context };
+    if (event === 'publication') entry.data = this.#payload(context.data);
+    this.journal.add(entry);
+  }
+
+  #payload(data) {
+    return this.#isBinary ? JSON.parse(new TextDecoder().decode(data)) : data;
+  }
+
+  get entries() {
+    return this.journal.entries;
+  }
+
+  of(event) {
+    return this.entries.filter((entry) => entry.event === event);
+  }
+
+  /** The `count`th event of this name. */
+  async event(name, count = 1) {
+    const isIt = (entry) => entry.event === name;
+    return (await this.journal.take(count, isIt, `event ${name} number ${count}`))[count - 1];
+  }
+
+  subscribed(count = 1) {
+    return this.event('subscribed', count);
+  }
+
+  /** Waits until there are so many publications; `[offset, order_id, status]` of all. */
+  async publications(count) {
+    const isIt = (entry) => entry.event === 'publication';
+    await this.journal.take(count, isIt, `${count} publications`);
+    return this.seen();
+  }
+
+  seen() {
+    return this.of('publication').map(({ offset, data }) => [offset, data.order_id, data.status]);
+  }
+
+  /** History of `channel`: `{publications: [[offset, order_id, status]], offset, epoch}`. */
+  async history(channel, options) {
+    const { publications, offset, epoch } = await this.client.history(channel, options);
+    const seen = publications.map((publication) => {
+      const { order_id, status } = this.#payload(publication.data);
+      return [publication.offset, order_id, status];
+    });
+    return { publications: seen, offset, epoch };
+  }
+
+  /**
+   * Comes back after everything that the server sent before: the server answers one connection's
+   * commands in order with its pushes.
+   */
+  async fence() {
+    const { channel } = this.of('subscribed').at(-1);
+    await this.client.history(channel, { limit: 0 });
+  }
+}
+
+/** The WebSocket of the SDK, with the closes and the pings that go over it written down. */
+function recorded(journal) {
+  return class extends WebSocket {
+    constructor(...parameters) {
+      super(...parameters);
+      this.on('message', (bytes) => isPing(bytes) && journal.add({ event: 'ping' }));
+      this.on('close', (code, reason) => {
+        journal.add({ event: 'close', code, reason: reason.toString() });
+      });
+    }
+
+    send(bytes, ...more) {
+      super.send(bytes, ...more);
+      if (isPing(Buffer.from(bytes))) journal.add({ event: 'pong' });
+    }
+  };
+}
+
+/** Two bytes of JSON or one of protobuf, in either direction. */
+function isPing(bytes) {
+  return bytes.equals(Buffer.from('{}')) || bytes.equals(Buffer.from([0]));
+}
