@@ -234,6 +234,6 @@ mod tests {
         fn size<F: Future>(_: fn(Arc<Shared>, Arc<Peer>, Place, Bytes) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(size(run) <= 450, "{} bytes", size(run));
+        assert!(size(run) <= 440, "{} bytes", size(run));
     }
 }
