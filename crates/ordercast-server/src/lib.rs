@@ -49,6 +49,7 @@ pub struct Bound {
     listener: Listener,
     app: App,
     realtime: Realtime,
+    shutdown: watch::Sender<Shutdown>,
 }
 
 impl Bound {
@@ -79,10 +80,12 @@ impl Bound {
         })?;
         let auth = Auth::new(store.clone(), &root_key).await?;
         let realtime = Realtime::start(&config, publisher, store.clone(), auth.clone());
+        let (shutdown, stopping) = watch::channel(Shutdown::NotYet);
         let app = App {
             store,
             auth,
             metrics: install_metrics(),
+            stopping,
         };
         Ok(Self {
             address: listener.address,
@@ -91,6 +94,7 @@ impl Bound {
             listener,
             app,
             realtime,
+            shutdown,
         })
     }
 
@@ -117,10 +121,9 @@ impl Bound {
             .merge(self.realtime.router())
             .merge(more);
         let router = http::finish(router);
-        let (shutdown, stopping) = watch::channel(Shutdown::NotYet);
-        let serving = tokio::spawn(self.listener.serve(router, stopping));
+        let serving = tokio::spawn(self.listener.serve(router, self.shutdown.subscribe()));
         Server {
-            shutdown,
+            shutdown: self.shutdown,
             serving,
             realtime: self.realtime,
         }

@@ -6,7 +6,7 @@ use ordercast_server::{
     Bound, Server,
     config::{Config, Partial},
 };
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, time::Duration};
 use tracing_subscriber::EnvFilter;
 
 const AFTER_HELP: &str = "\
@@ -122,7 +122,9 @@ pub fn start_logging(settings: &Settings) -> anyhow::Result<()> {
             settings.log
         )
     })?;
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let builder = tracing_subscriber::fmt()
+        .with_ansi(colour)
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     match settings.log_format {

@@ -52,7 +52,7 @@ pub struct WatchArgs {
     /// Refuse to watch unless the token is this buyer's
     #[arg(long, value_name = "ID")]
     user: Option<UserId>,
-    /// Watch until this order is done or canceled, then exit with 0
+    /// Show only this order, and exit with 0 once it is done or canceled
     #[arg(long, value_name = "ID")]
     order: Option<OrderId>,
     /// Speak protobuf instead of JSON, as the mobile SDKs do
@@ -96,7 +96,7 @@ pub async fn run(args: WatchArgs) -> anyhow::Result<()> {
         anyhow!(error).context(format!("cannot use {option}"))
     })?;
 
-    let output = Output::new(args.json);
+    let output = Output::new(args.json, args.order);
     if let Err(error) = output.heading() {
         return end_of_output(error);
     }

@@ -21,7 +21,6 @@ fn history_of(name: &str, limit: i32, since: Option<(&str, u64)>, reverse: bool)
         limit,
         since,
         reverse,
-        ..Default::default()
     };
     Command {
         id: 9,

@@ -11,7 +11,7 @@ mod render;
 mod serve;
 mod store_api;
 
-pub use serve::{Listener, Shutdown};
+pub use serve::{Listener, Shutdown, requested};
 
 use crate::{auth::Auth, clock};
 use axum::{
@@ -28,6 +28,7 @@ use ordercast_core::ids::Invalid;
 use ordercast_store::Store;
 use problem::Problem;
 use std::str::FromStr;
+use tokio::sync::watch;
 
 /// What handlers share.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct App {
     pub store: Store,
     pub auth: Auth,
     pub metrics: PrometheusHandle,
+    /// Held answers end when the server does.
+    pub stopping: watch::Receiver<Shutdown>,
 }
 
 pub fn router(app: App) -> Router {

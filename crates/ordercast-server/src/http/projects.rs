@@ -1,6 +1,6 @@
 //! `/v1/projects`: projects, their catalogue, their event feed, their inbox.
 
-use super::{App, body, caller, orders::MoneyBody, path_id, problem::Problem, render};
+use super::{App, body, caller, orders::MoneyBody, path_id, problem::Problem, render, requested};
 use crate::{
     auth::{self, check_public_key},
     clock,
@@ -248,6 +248,7 @@ pub async fn events(
     let deadline = tokio::time::sleep(wait);
     tokio::pin!(deadline);
     let mut newest = app.store.newest_event();
+    let mut stopping = app.stopping.clone();
     let rows = loop {
         newest.mark_unchanged();
         let rows = app.store.events(project, query.after, limit).await?;
@@ -256,6 +257,7 @@ pub async fn events(
         }
         tokio::select! {
             () = &mut deadline => break rows,
+            () = requested(&mut stopping) => break rows,
             changed = newest.changed() => if changed.is_err() { break rows },
         }
     };

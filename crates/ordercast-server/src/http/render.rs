@@ -9,13 +9,16 @@ use ordercast_core::{
 };
 use ordercast_store::{Applied, Outcome, Rendered};
 use serde_json::{Value, json};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
+
+const MILLISECONDS: &[BorrowedFormatItem] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// RFC 3339, UTC, milliseconds.
 pub fn time(at: Timestamp) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.millis()) * 1_000_000)
         .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
+        .and_then(|time| time.format(MILLISECONDS).ok())
         .unwrap_or_default()
 }
 

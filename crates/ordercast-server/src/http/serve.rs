@@ -83,8 +83,8 @@ pub enum Shutdown {
     Now,
 }
 
-/// A sender that is gone means the same: nobody will ever ask again.
-async fn requested(shutdown: &mut watch::Receiver<Shutdown>) {
+/// Returns when the server stops. A sender that is gone means the same.
+pub async fn requested(shutdown: &mut watch::Receiver<Shutdown>) {
     let _ = shutdown
         .wait_for(|state| *state == Shutdown::Now)
         .await

@@ -66,7 +66,6 @@ impl Shop {
             Duration::ZERO
         };
         let page = self.api.events(self.cursor, PAGE, wait).await?;
-        let is_end = page.events.len() < PAGE as usize;
         for event in &page.events {
             self.note(event);
         }
@@ -74,7 +73,7 @@ impl Shop {
             sleep(PAUSE).await;
         }
         self.cursor = self.cursor.max(page.last_id);
-        if is_end {
+        if page.events.is_empty() {
             self.grant_all();
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! Invariant: stdout holds statuses and nothing else (with `--json`, every event), so that it can
 //! be piped; whatever concerns the connection goes to stderr.
 
-use ordercast_client::{Event, Missed, TrackingStatus};
+use ordercast_client::{Event, Missed, OrderId, TrackingStatus};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
@@ -12,6 +12,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::form
 pub(super) struct Output {
     json: bool,
     heading: bool,
+    /// The only order to show, if not all.
+    only: Option<OrderId>,
     stdout: Style,
     stderr: Style,
 }
@@ -37,7 +39,7 @@ const GREEN: &str = "32";
 const YELLOW: &str = "33";
 
 impl Output {
-    pub(super) fn new(json: bool) -> Self {
+    pub(super) fn new(json: bool, only: Option<OrderId>) -> Self {
         // https://no-color.org: set and not empty.
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let style = |terminal: bool| {
@@ -52,6 +54,7 @@ impl Output {
             json,
             // In a pipe it would be taken for an order.
             heading: terminal && !json,
+            only,
             stdout: style(terminal),
             stderr: style(io::stderr().is_terminal()),
         }
@@ -70,7 +73,14 @@ impl Output {
     }
 
     pub(super) fn show(&self, now: OffsetDateTime, event: &Event) -> io::Result<()> {
+        if let (Some(only), Event::Status { order_id, .. }) = (self.only, event)
+            && only != *order_id
+        {
+            return Ok(());
+        }
         if self.json {
+            // More digits than a network has meaning for.
+            let now = now.replace_millisecond(now.millisecond()).unwrap_or(now);
             let line = JsonLine {
                 time: now.format(&Rfc3339).unwrap_or_default(),
                 event,
@@ -178,7 +188,7 @@ fn clock(now: OffsetDateTime) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use ordercast_client::{How, Offset, OrderId};
+    use ordercast_client::{How, Offset};
     use std::time::Duration;
     use time::macros::datetime;
 
