@@ -148,10 +148,30 @@ impl Server {
     }
 }
 
+/// Seconds; from a read out of memory to a client that gives up.
+const BUCKETS: [f64; 10] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0,
+];
+const UPKEEP: Duration = Duration::from_secs(5);
+
 fn install_metrics() -> PrometheusHandle {
-    match PrometheusBuilder::new().install_recorder() {
+    let builder = || match PrometheusBuilder::new().set_buckets(&BUCKETS) {
+        Ok(builder) => builder,
+        // Only for an empty list.
+        Err(_) => PrometheusBuilder::new(),
+    };
+    let handle = match builder().install_recorder() {
         Ok(handle) => handle,
         // A second server in one process: its metrics go to the first one's recorder.
-        Err(_) => PrometheusBuilder::new().build_recorder().handle(),
-    }
+        Err(_) => return builder().build_recorder().handle(),
+    };
+    // Samples are kept until somebody sorts them into their buckets.
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            upkeep.run_upkeep();
+        }
+    });
+    handle
 }
