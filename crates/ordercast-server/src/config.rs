@@ -47,9 +47,9 @@ pub struct Config {
     #[config(env = "ORDERCAST_CONNECTIONS_PER_IP", default = 64)]
     pub connections_per_ip: usize,
 
-    /// Realtime connections in all; keep it below the limit of open files.
-    #[config(env = "ORDERCAST_CONNECTIONS", default = 18000)]
-    pub connections: usize,
+    /// Realtime connections in all. Without it, nine tenths of the limit of open files.
+    #[config(env = "ORDERCAST_CONNECTIONS")]
+    pub connections: Option<usize>,
 }
 
 /// A setting that cannot be used: which one, and what would do.

@@ -93,7 +93,8 @@ impl Realtime {
     pub fn start(config: &Config, publisher: Publisher, store: Store, auth: Auth) -> Self {
         describe();
         let clock = Clock::start();
-        let registry = Arc::new(Registry::new(config.connections, config.connections_per_ip));
+        let connections = config.connections.unwrap_or_else(connections_max);
+        let registry = Arc::new(Registry::new(connections, config.connections_per_ip));
         let wheel = Arc::new(Wheel::new(clock));
         let wheel_task = tokio::spawn(Arc::clone(&wheel).run(Arc::clone(&registry)));
         let shared = Arc::new(Shared {
@@ -137,6 +138,24 @@ impl Realtime {
         let _ = tokio::time::timeout(DRAIN_GRACE, self.shared.registry.empty()).await;
         self.wheel_task.abort();
     }
+}
+
+/// Raises the limit of open files as far as it goes; a tenth is left for the database and for HTTP.
+fn connections_max() -> usize {
+    let files = match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => files,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files could not be raised");
+            1_024
+        }
+    };
+    let connections = usize::try_from(files / 10 * 9).unwrap_or(usize::MAX);
+    tracing::info!(
+        files,
+        connections,
+        "open files and realtime connections at most"
+    );
+    connections
 }
 
 fn describe() {
