@@ -19,7 +19,7 @@ use ordercast_core::order::TrackingStatus;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::backoff::{DELAY_MAX, delay};
+use crate::backoff::delay;
 use crate::config::TrackerConfig;
 use crate::error::TrackError;
 use crate::event::{Event, How};
@@ -31,7 +31,7 @@ use exit::{Exit, closed, lost};
 
 /// A connection that lives shorter counts as a failed attempt, so that a server which accepts and
 /// drops is not asked again at the shortest delay for ever.
-const STABLE_AFTER: Duration = DELAY_MAX;
+const STABLE_AFTER: Duration = Duration::from_secs(5);
 /// Most messages in a frame; the server is to send one (realtime contract, A6).
 const REPLIES_MAX: usize = 4_096;
 

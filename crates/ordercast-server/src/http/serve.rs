@@ -71,6 +71,8 @@ impl Listener {
                 }
             }
         }
+        // Closed now, so that a client that comes is told at once, and a new server finds the port free.
+        drop(self.inner);
         drop(alive);
         let _ = tokio::time::timeout(DRAIN, all_ended.recv()).await;
     }

@@ -106,8 +106,13 @@ impl fmt::Debug for Api {
 
 impl Api {
     pub fn new(demo: &Arc<Demo>) -> Self {
+        // To ourselves: a proxy of the environment has no part in it.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .unwrap_or_default();
         Self {
-            http: reqwest::Client::new(),
+            http,
             demo: Arc::clone(demo),
         }
     }
