@@ -40,7 +40,10 @@ export class Server {
       child.stdout.on('data', read);
       child.stderr.on('data', read);
       child.on('error', reject);
-      child.on('exit', (code, signal) => reject(new Error(`ended with ${code ?? signal}`)));
+      child.on('exit', (code, signal) => {
+        this.log += `server ended: ${code ?? signal}\n`;
+        reject(new Error(`ended with ${code ?? signal}`));
+      });
     }).catch((error) => {
       throw new Error(`${BINARY}: ${error.message}\n${this.log}`);
     });

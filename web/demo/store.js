@@ -28,8 +28,13 @@ const remembered = () => {
     return {};
   }
 };
-const remember = () =>
-  localStorage.setItem(REMEMBERED, JSON.stringify({ user: buyer.user_external_id, order }));
+const remember = () => {
+  try {
+    localStorage.setItem(REMEMBERED, JSON.stringify({ user: buyer.user_external_id, order }));
+  } catch {
+    // Storage is off: then nothing survives.
+  }
+};
 
 async function call(path, { body, token } = {}) {
   const headers = {};
@@ -55,9 +60,11 @@ function showSignedIn() {
 }
 
 // A page may stay open longer than its buyer's token lives.
+const isStale = () => Date.now() - buyer.at > TOKEN_GOOD_FOR_MS;
+
 async function freshBuyer() {
   if (!buyer) await signIn(byId('user').value);
-  if (Date.now() - buyer.at > TOKEN_GOOD_FOR_MS) await signIn(buyer.user_external_id);
+  else if (isStale()) await signIn(buyer.user_external_id);
   return buyer;
 }
 
@@ -112,6 +119,8 @@ async function track() {
       if (state === 'connected') sayWatching();
       if (state === 'closed') {
         stop = null;
+      } else if (state === 'failed' && isStale()) {
+        pressed(track)();
       } else if (state === 'failed') {
         forget('That order is not known here any more.');
       }
@@ -196,7 +205,6 @@ byId('cut').addEventListener('click', () => {
 
 byId('block').addEventListener('change', ({ target }) => block(target.checked));
 byId('again').addEventListener('click', pressed(track));
-byId('checkout-close').addEventListener('click', () => (byId('checkout').hidden = true));
 byId('record').addEventListener('toggle', ({ target }) => target.open && order && showRecord());
 
 // The payment page, in its frame or in a tab, says what is pressed there, and waits a moment for this
