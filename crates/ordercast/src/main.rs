@@ -1,7 +1,6 @@
 //! The `ordercast` binary: its commands, each in a file of its own.
 
 mod demo;
-mod demo_start;
 mod serve;
 mod token;
 mod watch;
@@ -34,7 +33,7 @@ enum Command {
     /// Run the server
     Serve(serve::ServeArgs),
     /// Run the server with a demo store, a pretend payment provider and test keys
-    Demo(demo_start::DemoArgs),
+    Demo(demo::start::DemoArgs),
     /// Make a user's JWT for tests
     Token(token::TokenArgs),
     /// Follow a user's orders in the terminal
@@ -58,7 +57,7 @@ fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => serve::run(args).await,
-            Command::Demo(args) => demo_start::run(args).await,
+            Command::Demo(args) => demo::start::run(args).await,
             Command::Token(args) => token::run(&args),
             Command::Watch(args) => watch::run(args).await,
             Command::Config => {

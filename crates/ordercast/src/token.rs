@@ -41,7 +41,7 @@ pub struct TokenArgs {
     #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = clap::value_parser!(i64).range(1..=86_400))]
     seconds: i64,
     /// Where the demo keeps its keys
-    #[arg(long, value_name = "FOLDER", default_value = crate::demo_start::DATA_DIR)]
+    #[arg(long, value_name = "FOLDER", default_value = crate::demo::start::DATA_DIR)]
     data_dir: PathBuf,
 }
 
@@ -60,7 +60,7 @@ pub fn run(args: &TokenArgs) -> anyhow::Result<()> {
             (Header::new(Algorithm::RS256), key)
         }
         (None, None) => {
-            let keys = crate::demo_start::Keys::read(&args.data_dir)?.with_context(|| {
+            let keys = crate::demo::start::Keys::read(&args.data_dir)?.with_context(|| {
                 format!(
                     "no demo keys in {}; give --secret, --key or --data-dir",
                     args.data_dir.display()

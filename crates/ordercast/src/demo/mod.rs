@@ -1,7 +1,8 @@
 //! The demo store: everything below `/demo`, and the backend of the pretend shop behind it.
 //!
 //! Invariant: it reaches the server only as a stranger would, over HTTP with credentials. What works
-//! here works for a real shop. The buyer's page is `web/demo`; called by the `demo` command.
+//! here works for a real shop. The buyer's page is `web/demo`; `start` is the `demo` command, which
+//! starts the server beside it.
 
 mod api;
 mod assets;
@@ -9,6 +10,7 @@ mod buyer;
 mod problem;
 mod provider;
 mod shop;
+pub mod start;
 mod webhook;
 
 pub use shop::run_shop;
