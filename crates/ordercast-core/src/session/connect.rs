@@ -58,7 +58,7 @@ pub struct Granted {
     pub project: ProjectId,
     pub user: UserId,
     /// When the credential ends, if it does.
-    pub expires_at: Option<Timestamp>,
+    pub valid_until: Option<Timestamp>,
 }
 
 /// Why a connect got no identity.
@@ -123,7 +123,7 @@ impl Session {
             Ok(granted) => granted,
             Err(failure) => return self.fail(now, failure, out),
         };
-        let token_life = granted.expires_at.map(|end| {
+        let token_life = granted.valid_until.map(|end| {
             Duration::from_millis(u64::try_from(end.millis() - time.millis()).unwrap_or(0))
         });
         let channel = Channel {

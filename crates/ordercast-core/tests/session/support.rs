@@ -142,12 +142,12 @@ impl Driver {
         self.act(|session, now, out| session.on_commands(now, vec![command], out));
     }
 
-    pub fn grant(&mut self, expires_at: Option<Timestamp>) {
+    pub fn grant(&mut self, valid_until: Option<Timestamp>) {
         let Channel { project, user } = channel();
         let granted = Ok(Granted {
             project,
             user,
-            expires_at,
+            valid_until,
         });
         self.act(|session, now, out| session.on_authenticated(now, time(), granted, out));
     }

@@ -77,7 +77,8 @@ pub fn check_public_key(pem: &[u8]) -> Result<(), KeyError> {
 #[derive(Debug)]
 pub(super) struct Claims {
     pub user: UserId,
-    pub expires_at: Timestamp,
+    /// `exp` and what clocks may differ: from then on the token is refused.
+    pub valid_until: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -117,7 +118,8 @@ fn verify_with(key: &VerifyingKey, token: &str, now: Timestamp) -> Result<Claims
         .map_err(|_| Rejected::Credential("the JWT's signature or claims are wrong"))?
         .claims;
     let expires_at = Timestamp::from_seconds(claims.exp);
-    if expires_at.plus(SKEW) <= now {
+    let valid_until = expires_at.plus(SKEW);
+    if valid_until <= now {
         return Err(Rejected::Credential("the JWT is expired"));
     }
     if expires_at > now.plus(LIFE_MAX).plus(SKEW) {
@@ -130,5 +132,5 @@ fn verify_with(key: &VerifyingKey, token: &str, now: Timestamp) -> Result<Claims
         return Err(Rejected::Credential("the JWT is not valid yet"));
     }
     let user = UserId::new(&claims.sub).map_err(|_| Rejected::Credential("the JWT's sub"))?;
-    Ok(Claims { user, expires_at })
+    Ok(Claims { user, valid_until })
 }

@@ -27,7 +27,7 @@ pub struct Identity {
     pub project: ProjectId,
     pub user: UserId,
     /// When the credential ends; `None` for credentials without an end of their own.
-    pub expires_at: Option<Timestamp>,
+    pub valid_until: Option<Timestamp>,
 }
 
 /// Why a credential was not accepted. Clients get one answer for all of it; this is for the log.
@@ -113,7 +113,7 @@ impl Auth {
                     project,
                     user: claims.user,
                 },
-                Some(claims.expires_at),
+                Some(claims.valid_until),
             ));
         }
         let token = PaymentToken::parse(credential)
@@ -151,7 +151,7 @@ impl Auth {
         credential: &str,
         user_external_id: Option<&str>,
     ) -> Result<Identity, Rejected> {
-        let (principal, expires_at) = self.buyer(project, credential).await?;
+        let (principal, valid_until) = self.buyer(project, credential).await?;
         let (Principal::User { user, .. } | Principal::PaymentToken { user, .. }) = &principal
         else {
             return Err(Rejected::Credential("not a buyer's credential"));
@@ -164,7 +164,7 @@ impl Auth {
         Ok(Identity {
             project,
             user: user.clone(),
-            expires_at,
+            valid_until,
         })
     }
 }

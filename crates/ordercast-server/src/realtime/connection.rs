@@ -155,7 +155,7 @@ async fn carry_out(
                     let granted = Granted {
                         project: identity.project,
                         user: identity.user,
-                        expires_at: identity.expires_at,
+                        valid_until: identity.valid_until,
                     };
                     ("accepted", Ok(granted))
                 }

@@ -48,8 +48,8 @@ export class Cable {
   cut() {
     this.#isCut = true;
     for (const { client, upstream } of this.#pairs) {
-      client.resetAndDestroy();
-      upstream.resetAndDestroy();
+      reset(client);
+      reset(upstream);
     }
   }
 
@@ -66,4 +66,10 @@ export class Cable {
     this.cut();
     this.#listener.close();
   }
+}
+
+/** After an `end` there is nothing to reset: Node would leave such a handle open for ever. */
+function reset(socket) {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

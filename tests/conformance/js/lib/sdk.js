@@ -52,6 +52,8 @@ export class Tracker {
   #heard(event, context) {
     const entry = { event, ...context };
     if (event === 'publication') entry.data = this.#payload(context.data);
+    // The protobuf SDK shows a map that is not on the wire as an empty one.
+    if (entry.tags && Object.keys(entry.tags).length === 0) delete entry.tags;
     this.journal.add(entry);
   }
 
@@ -113,7 +115,7 @@ function recorded(journal) {
   return class extends WebSocket {
     constructor(...parameters) {
       super(...parameters);
-      this.on('message', (bytes) => isPing(bytes) && journal.add({ event: 'ping' }));
+      this.on('message', (data) => isPing(data) && journal.add({ event: 'ping' }));
       this.on('close', (code, reason) => {
         journal.add({ event: 'close', code, reason: reason.toString() });
       });
@@ -121,12 +123,13 @@ function recorded(journal) {
 
     send(bytes, ...more) {
       super.send(bytes, ...more);
-      if (isPing(Buffer.from(bytes))) journal.add({ event: 'pong' });
+      if (isPing(bytes)) journal.add({ event: 'pong' });
     }
   };
 }
 
-/** Two bytes of JSON or one of protobuf, in either direction. */
-function isPing(bytes) {
+/** Two bytes of JSON or one of protobuf, in either direction; the SDK sets how binary data comes. */
+function isPing(data) {
+  const bytes = Buffer.from(data);
   return bytes.equals(Buffer.from('{}')) || bytes.equals(Buffer.from([0]));
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { Project } from '../lib/project.js';
 import { Server } from '../lib/server.js';
-import { test } from '../lib/test.js';
+import { test } from '../lib/case.js';
 import { Cocos } from '../models/cocos.js';
 import { ask, upgradeLines } from '../raw/handshake.js';
 

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { Project } from '../lib/project.js';
 import { Server } from '../lib/server.js';
-import { test } from '../lib/test.js';
+import { test } from '../lib/case.js';
 import { Android, Ios } from '../models/mobile.js';
 import { connectCommand, replies } from '../raw/protobuf.js';
 import { RawSocket } from '../raw/socket.js';

@@ -6,7 +6,7 @@ import { Project } from '../lib/project.js';
 import { rs256, claims, rsaKey } from '../lib/jwt.js';
 import { MODES, Tracker } from '../lib/sdk.js';
 import { Server } from '../lib/server.js';
-import { test } from '../lib/test.js';
+import { test } from '../lib/case.js';
 
 const server = await Server.start();
 after(() => server.stop());

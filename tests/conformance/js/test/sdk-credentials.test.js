@@ -7,7 +7,7 @@ import { claims, hs256, now, rs256, rsaKey, unsigned } from '../lib/jwt.js';
 import { Project } from '../lib/project.js';
 import { MODES, Tracker } from '../lib/sdk.js';
 import { Server } from '../lib/server.js';
-import { test } from '../lib/test.js';
+import { test } from '../lib/case.js';
 
 const server = await Server.start();
 after(() => server.stop());

@@ -5,7 +5,7 @@ import { after } from 'node:test';
 import { Project } from '../lib/project.js';
 import { MODES, Tracker } from '../lib/sdk.js';
 import { Server } from '../lib/server.js';
-import { test } from '../lib/test.js';
+import { test } from '../lib/case.js';
 
 /** Realtime contract, A4. */
 const REPLAYED_MAX = 64;

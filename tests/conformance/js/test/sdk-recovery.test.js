@@ -6,7 +6,7 @@ import { Cable } from '../lib/cable.js';
 import { Project } from '../lib/project.js';
 import { MODES, Tracker } from '../lib/sdk.js';
 import { Server } from '../lib/server.js';
-import { test } from '../lib/test.js';
+import { test } from '../lib/case.js';
 
 /** A tracker behind a cable, with one order that is `new`. */
 async function watched(t, mode, settings) {

@@ -7,7 +7,7 @@ import { Cable } from '../lib/cable.js';
 import { hs256, claims, now } from '../lib/jwt.js';
 import { Project } from '../lib/project.js';
 import { Server } from '../lib/server.js';
-import { test } from '../lib/test.js';
+import { test } from '../lib/case.js';
 import { Cocos } from '../models/cocos.js';
 import { Android, Ios } from '../models/mobile.js';
 import { Unity } from '../models/unity.js';

@@ -8,7 +8,7 @@ import { now } from '../lib/jwt.js';
 import { Project } from '../lib/project.js';
 import { MODES, Tracker } from '../lib/sdk.js';
 import { Server } from '../lib/server.js';
-import { test } from '../lib/test.js';
+import { test } from '../lib/case.js';
 import { RawSocket } from '../raw/socket.js';
 
 const pinging = await Server.start({ ORDERCAST_PING_SECONDS: '5' });

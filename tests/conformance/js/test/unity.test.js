@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { Project } from '../lib/project.js';
 import { Server } from '../lib/server.js';
-import { test } from '../lib/test.js';
+import { test } from '../lib/case.js';
 import { Unity } from '../models/unity.js';
 
 const server = await Server.start({ ORDERCAST_PING_SECONDS: '5' });
