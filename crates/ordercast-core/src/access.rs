@@ -2,11 +2,19 @@
 
 use crate::ids::{OrderId, ProjectId, UserId};
 
+/// Ids that begin so are guests': buyers without an account, who name themselves in a header. Nobody
+/// proves such an id, so no user JWT may carry one, or a guest could take on a user's id, or a user a
+/// guest's.
+pub const GUEST_PREFIX: &str = "guest:";
+
 /// A caller whose credential was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// Holds a user JWT.
     User { project: ProjectId, user: UserId },
+    /// A buyer without an account; the id begins with [`GUEST_PREFIX`]. Buys, and reads what it
+    /// bought. It does not track: its id has no end and cannot be revoked, a payment token can.
+    Guest { project: ProjectId, user: UserId },
     /// Holds the payment token of one order: reads that order, and tracks its user's channel because
     /// an SDK in the field opens its one connection with it (realtime contract, C2).
     PaymentToken {
@@ -32,6 +40,8 @@ pub enum Action {
     ChangeOrder,
     ReadEvents,
     Track,
+    /// Users' balances in virtual currencies: to fill one is as good as to mark orders paid.
+    WriteBalances,
 }
 
 /// What it is done to.
@@ -65,7 +75,8 @@ pub fn authorize(principal: &Principal, action: Action, object: Object) -> Resul
             | Action::CreateOrder
             | Action::ReadOrder
             | Action::ChangeOrder
-            | Action::ReadEvents => true,
+            | Action::ReadEvents
+            | Action::WriteBalances => true,
             Action::CreateProject | Action::BuyItem | Action::Track => false,
         },
         Principal::User { .. } => match action {
@@ -74,7 +85,18 @@ pub fn authorize(principal: &Principal, action: Action, object: Object) -> Resul
             | Action::WriteCatalogue
             | Action::CreateOrder
             | Action::ChangeOrder
-            | Action::ReadEvents => false,
+            | Action::ReadEvents
+            | Action::WriteBalances => false,
+        },
+        Principal::Guest { .. } => match action {
+            Action::BuyItem | Action::ReadOrder => true,
+            Action::CreateProject
+            | Action::WriteCatalogue
+            | Action::CreateOrder
+            | Action::ChangeOrder
+            | Action::ReadEvents
+            | Action::Track
+            | Action::WriteBalances => false,
         },
         Principal::PaymentToken { .. } => match action {
             Action::ReadOrder | Action::Track => true,
@@ -83,7 +105,8 @@ pub fn authorize(principal: &Principal, action: Action, object: Object) -> Resul
             | Action::CreateOrder
             | Action::BuyItem
             | Action::ChangeOrder
-            | Action::ReadEvents => false,
+            | Action::ReadEvents
+            | Action::WriteBalances => false,
         },
     };
     if allowed {
@@ -100,6 +123,7 @@ fn can_see(principal: &Principal, object: Object) -> bool {
         (
             Principal::Project { project }
             | Principal::User { project, .. }
+            | Principal::Guest { project, .. }
             | Principal::PaymentToken { project, .. },
             Object::Project(of),
         ) => *project == of,
@@ -107,7 +131,7 @@ fn can_see(principal: &Principal, object: Object) -> bool {
             *project == of
         }
         (
-            Principal::User { project, user },
+            Principal::User { project, user } | Principal::Guest { project, user },
             Object::User(of, whom) | Object::Order(of, whom, _),
         ) => *project == of && user == whom,
         (Principal::PaymentToken { project, user, .. }, Object::User(of, whom)) => {

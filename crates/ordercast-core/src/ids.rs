@@ -161,6 +161,10 @@ text_id!(
     Sku, "sku", 100, Slug, slug
 );
 text_id!(
+    /// A buyer's cart; unique among the carts of one user.
+    CartId, "cart id", 100, Slug, slug
+);
+text_id!(
     /// A configured sender of provider webhooks, the last segment of `/v1/inbox/{source}`.
     SourceId, "source", 64, Slug, slug
 );

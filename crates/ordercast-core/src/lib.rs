@@ -5,6 +5,7 @@
 //! randomness come in as values, so every rule can be read, tested and simulated alone.
 
 pub mod access;
+pub mod catalogue;
 pub mod channel;
 pub mod ids;
 pub mod money;
@@ -12,6 +13,7 @@ pub mod order;
 pub mod provider;
 pub mod session;
 pub mod time;
+pub mod virtual_currency;
 
 pub use ids::{Invalid, OrderId, ProjectId, Sku, UserId};
 pub use time::Timestamp;

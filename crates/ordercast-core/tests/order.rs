@@ -21,14 +21,14 @@ fn order() -> Order {
         id: OrderId::new(1).expect("id"),
         user: UserId::new("alice").expect("id"),
         mode: Mode::Default,
-        content: Content {
-            price: Some(usd(199)),
-            items: vec![Item {
-                sku: Sku::new("sword").expect("sku"),
-                quantity: 1,
-                price: Some(usd(199)),
-            }],
-        },
+        content: Content::new(
+            Some(usd(199)),
+            vec![Item::new(
+                Sku::new("sword").expect("sku"),
+                1,
+                Some(usd(199)),
+            )],
+        ),
         facets: Facets::default(),
         version: Version::FIRST,
         created_at: Timestamp::from_millis(0),

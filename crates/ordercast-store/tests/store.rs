@@ -55,14 +55,14 @@ fn new_order(user: &str, id: Option<i64>) -> Change {
         id: id.map(|id| OrderId::new(id).expect("id")),
         user: UserId::new(user).expect("user"),
         mode: Mode::Default,
-        content: Content {
-            price: Some(usd(199)),
-            items: vec![Item {
-                sku: Sku::new("sword").expect("sku"),
-                quantity: 1,
-                price: Some(usd(199)),
-            }],
-        },
+        content: Content::new(
+            Some(usd(199)),
+            vec![Item::new(
+                Sku::new("sword").expect("sku"),
+                1,
+                Some(usd(199)),
+            )],
+        ),
         lifetime: None,
         token_hash: None,
         cause: cause(),

@@ -5,43 +5,28 @@
 //! only place that knows the word.
 
 mod apply;
+mod charge;
+mod checkout;
+mod content;
 mod facets;
 mod status;
 
 pub use apply::{Actor, Cause, Changed, Fact, Observed, Refusal, Target, observe, request};
+pub use charge::charge;
+pub use checkout::{
+    Checkout, Contact, Country, CustomParameters, Email, ExternalId, InvalidCheckout,
+    ManualRedirection, PaymentSettings, RedirectConditions, RedirectPolicy, ReturnUrl, ShortText,
+    Ui,
+};
+pub use content::{Content, Item, ItemKind};
 pub use facets::{Attempt, Facets, Flag, Fulfilment, Life, PaymentState};
 pub use status::{Status, TrackingStatus};
 
 use crate::{
     Timestamp,
-    ids::{OrderId, ProjectId, Sku, UserId, Version},
-    money::Money,
+    ids::{OrderId, ProjectId, UserId, Version},
 };
 use serde::{Deserialize, Serialize};
-
-/// What is bought; fixed at creation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Content {
-    /// `None`: free.
-    pub price: Option<Money>,
-    pub items: Vec<Item>,
-}
-
-impl Content {
-    #[must_use]
-    pub fn is_free(&self) -> bool {
-        self.price.is_none_or(|price| price.minor == 0)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    pub sku: Sku,
-    /// 1..=1000.
-    pub quantity: u32,
-    /// Of one piece; `None`: free.
-    pub price: Option<Money>,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

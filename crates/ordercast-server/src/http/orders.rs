@@ -12,6 +12,7 @@ use axum::{
 use ordercast_core::{
     OrderId, ProjectId, Sku, UserId,
     access::{Action, Object},
+    catalogue::QUANTITY_MAX,
     ids::Version,
     money::{Currency, Money},
     order::{Actor, Cause, Content, Item, Mode, Target},
@@ -22,7 +23,6 @@ use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
 const ITEMS_MAX: usize = 100;
-const QUANTITY_MAX: u32 = 1_000;
 const REASON_BYTES_MAX: usize = 500;
 const LIFETIME_SECONDS: std::ops::RangeInclusive<u32> = 60..=31_536_000;
 
@@ -137,21 +137,14 @@ fn content(new: &CreateBody) -> Result<Content, Problem> {
                 .as_ref()
                 .map(|p| p.money("items.price"))
                 .transpose()?;
-            Ok(Item {
-                sku: item.sku.clone(),
-                quantity: item.quantity,
-                price,
-            })
+            Ok(Item::new(item.sku.clone(), item.quantity, price))
         })
         .collect::<Result<Vec<_>, Problem>>()?;
     let price = match &new.price {
         Some(price) => price.money("price")?,
         None => sum(&items)?,
     };
-    Ok(Content {
-        price: Some(price),
-        items,
-    })
+    Ok(Content::new(Some(price), items))
 }
 
 /// # Errors
@@ -293,7 +286,7 @@ async fn find(
     Ok((project, found))
 }
 
-async fn submit(
+pub(super) async fn submit(
     app: &App,
     change: Change,
     project: ProjectId,
@@ -327,7 +320,7 @@ async fn submit(
     Ok((status, [(header::CONTENT_TYPE, content_type)], body).into_response())
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };

@@ -237,14 +237,10 @@ async fn buy_item(
         } else {
             Mode::Default
         },
-        content: Content {
-            price: Some(total),
-            items: vec![Item {
-                sku: item.sku,
-                quantity,
-                price: Some(item.price),
-            }],
-        },
+        content: Content::new(
+            Some(total),
+            vec![Item::new(item.sku, quantity, Some(item.price))],
+        ),
         lifetime: None,
         // The key half of the token is known only after the commit; its hash covers the secret half.
         token_hash: Some(PaymentToken::new(0, secret).hash()),
