@@ -13,11 +13,11 @@ mod realtime;
 use auth::Auth;
 use axum::Router;
 use config::Config;
-use http::{App, Listener, Shutdown};
+use http::{App, Listener, OrderWaits, Shutdown};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ordercast_store::{Change, Failure, NewProject, OpenError, Outcome, Store, Submission};
 use realtime::{Publisher, Realtime};
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::OnceLock, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 
 /// The database's name in the data folder.
@@ -75,8 +75,11 @@ impl Bound {
         let seed = u64::from_le_bytes(clock::random());
         let publisher = Publisher::new(&config);
         let to_hub = publisher.clone();
+        let waits = OrderWaits::default();
+        let to_waits = waits.clone();
         let store = Store::open(&database, clock::now(), seed, move |batch| {
-            to_hub.publish(batch)
+            to_hub.publish(batch);
+            to_waits.wake(batch);
         })?;
         let auth = Auth::new(store.clone(), &root_key).await?;
         let realtime = Realtime::start(&config, publisher, store.clone(), auth.clone());
@@ -84,7 +87,8 @@ impl Bound {
         let app = App {
             store,
             auth,
-            metrics: install_metrics(),
+            metrics: metrics(),
+            waits,
             stopping,
         };
         Ok(Self {
@@ -154,6 +158,13 @@ const BUCKETS: [f64; 10] = [
 ];
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// Metrics are of the process: two servers in one show the same.
+static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+fn metrics() -> PrometheusHandle {
+    METRICS.get_or_init(install_metrics).clone()
+}
+
 fn install_metrics() -> PrometheusHandle {
     let builder = || match PrometheusBuilder::new().set_buckets(&BUCKETS) {
         Ok(builder) => builder,
@@ -162,7 +173,7 @@ fn install_metrics() -> PrometheusHandle {
     };
     let handle = match builder().install_recorder() {
         Ok(handle) => handle,
-        // A second server in one process: its metrics go to the first one's recorder.
+        // Somebody else's recorder is installed: ours would see nothing, but it can be rendered.
         Err(_) => return builder().build_recorder().handle(),
     };
     // Samples are kept until somebody sorts them into their buckets.

@@ -1,6 +1,8 @@
 //! What may be asked of the writer, and what it answers.
 
-use crate::{CatalogueItem, Credential, Failure, Project, Source};
+use crate::{
+    CatalogueItem, Credential, Failure, Project, Source, StorefrontChange, StorefrontOutcome,
+};
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
     channel::{Epoch, Offset},
@@ -22,10 +24,6 @@ pub struct Submission {
 pub enum Change {
     /// Also replaces nothing: an existing id is [`Outcome::Exists`].
     CreateProject(Box<NewProject>),
-    PutItem {
-        project: ProjectId,
-        item: CatalogueItem,
-    },
     CreateOrder(Box<NewOrder>),
     Request {
         project: ProjectId,
@@ -37,6 +35,7 @@ pub enum Change {
     },
     /// A verified provider event; stored, then applied, ignored or parked in the same transaction.
     Receive(Box<InboxEntry>),
+    Storefront(Box<StorefrontChange>),
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +57,7 @@ pub struct NewOrder {
     pub id: Option<OrderId>,
     pub user: UserId,
     pub mode: Mode,
+    /// A virtual price is debited in the same transaction, and the order is done at once.
     pub content: Content,
     /// `None`: the project's setting.
     pub lifetime: Option<Duration>,
@@ -116,7 +116,6 @@ pub struct Applied {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Project(Box<(Project, Vec<Credential>, Vec<Source>)>),
-    Item,
     Order(Box<Applied>),
     /// The state machine says no; the order stays as it is.
     Refused {
@@ -137,6 +136,7 @@ pub enum Outcome {
     /// The key was used before with another body.
     KeyConflict,
     Received(InboxOutcome),
+    Storefront(StorefrontOutcome),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,21 +5,27 @@
 
 mod change;
 mod read;
+mod replay;
+pub mod search;
 mod sqlite;
+pub mod storefront;
 
 pub use change::{
     Applied, Change, Idempotency, InboxEntry, InboxOutcome, InboxState, NewOrder, NewProject,
     Outcome, Rendered, Submission,
 };
-pub use ordercast_core::channel::Range;
+pub use ordercast_core::{
+    catalogue::{CatalogueItem, Listed},
+    channel::Range,
+};
 pub use read::{EventRow, Found, InboxRow, VersionRow};
 pub use sqlite::{OpenError, Store};
+pub use storefront::{StorefrontChange, StorefrontOutcome, StorefrontRefusal};
 
 use ordercast_core::{
-    ProjectId, Sku, Timestamp,
+    ProjectId, Timestamp,
     channel::{Channel, Epoch, Publication},
     ids::SourceId,
-    money::Money,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -62,6 +68,9 @@ pub struct Settings {
     pub complete_on_paid: bool,
     /// Life of a `new` order, seconds, 60..=31536000.
     pub order_lifetime_seconds: u32,
+    /// Virtual prices of *get order* with integers and the currency's description, as the strictest
+    /// of the SDKs needs them, instead of the documented strings (store contract, 2.3).
+    pub virtual_price_integers: bool,
 }
 
 impl Default for Settings {
@@ -69,6 +78,7 @@ impl Default for Settings {
         Self {
             complete_on_paid: false,
             order_lifetime_seconds: 24 * 3600,
+            virtual_price_integers: false,
         }
     }
 }
@@ -159,12 +169,4 @@ impl Provider {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         (text == Self::Reference.as_str()).then_some(Self::Reference)
     }
-}
-
-/// An entry of a project's catalogue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatalogueItem {
-    pub sku: Sku,
-    pub name: String,
-    pub price: Money,
 }

@@ -1,11 +1,11 @@
 //! What the readers answer. Every read sees all commits that were announced before it began.
 
 use crate::{
-    CatalogueItem, Credential, Failure, Project, Range, Source, Store,
+    Credential, Failure, Project, Range, Source, Store,
     sqlite::{query, rows},
 };
 use ordercast_core::{
-    OrderId, ProjectId, Sku, Timestamp,
+    OrderId, ProjectId, Timestamp,
     channel::{Channel, ChannelPage, Offset},
     ids::Version,
     order::{Order, Status},
@@ -125,17 +125,6 @@ impl Store {
     /// [`Failure`] as for every read.
     pub async fn inbox(&self, project: ProjectId, limit: u32) -> Result<Vec<InboxRow>, Failure> {
         self.read(move |connection| query::inbox(connection, project, limit))
-            .await
-    }
-
-    /// # Errors
-    /// [`Failure`] as for every read.
-    pub async fn item(
-        &self,
-        project: ProjectId,
-        sku: Sku,
-    ) -> Result<Option<CatalogueItem>, Failure> {
-        self.read(move |connection| query::catalogue::get(connection, project, &sku))
             .await
     }
 

@@ -3,18 +3,21 @@
 //! Invariant: what a caller learns from a rejected credential is that it was rejected; the reasons
 //! below are for the log.
 
+pub mod guest;
 mod jwt;
 mod payment_token;
 mod registry;
+mod session_token;
 
 pub use jwt::{KeyError, check_public_key};
 pub use payment_token::PaymentToken;
 pub use registry::{ProjectKeys, Registry};
+pub use session_token::SessionToken;
 
 use crate::clock;
 use ordercast_core::{
     ProjectId, Timestamp, UserId,
-    access::{Action, Object, Principal, authorize},
+    access::{Action, GUEST_PREFIX, Object, Principal, authorize},
 };
 use ordercast_store::{Failure, Store};
 use sha2::{Digest, Sha256};
@@ -108,6 +111,9 @@ impl Auth {
                 .project(project)
                 .ok_or(Rejected::Credential("unknown project"))?;
             let claims = jwt::verify(keys, credential, clock::now())?;
+            if claims.user.as_str().starts_with(GUEST_PREFIX) {
+                return Err(Rejected::Credential("the JWT names a guest"));
+            }
             return Ok((
                 Principal::User {
                     project,

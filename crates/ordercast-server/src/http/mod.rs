@@ -1,25 +1,31 @@
 //! HTTP: routes, and nothing that a route does not need. Handlers parse, authorise, call, render.
 
+mod balances;
 mod body;
 mod caller;
+mod catalogue;
 mod inbox;
 mod ops;
+mod order_waits;
 mod orders;
+mod payment_sessions;
 pub mod problem;
 mod projects;
 mod render;
 mod serve;
 mod store_api;
+mod storefront;
 
+pub use order_waits::OrderWaits;
 pub use serve::{Listener, Shutdown, requested};
 
 use crate::{auth::Auth, clock};
 use axum::{
     Router,
     extract::{MatchedPath, Request},
-    http::{StatusCode, Uri},
+    http::StatusCode,
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::{get, post, put},
 };
 use metrics::{counter, histogram};
@@ -36,6 +42,7 @@ pub struct App {
     pub store: Store,
     pub auth: Auth,
     pub metrics: PrometheusHandle,
+    pub waits: OrderWaits,
     /// Held answers end when the server does.
     pub stopping: watch::Receiver<Shutdown>,
 }
@@ -45,7 +52,25 @@ pub fn router(app: App) -> Router {
         .route("/v1/projects", post(projects::create))
         .route(
             "/v1/projects/{project}/items/{sku}",
-            put(projects::put_item),
+            get(catalogue::read)
+                .put(catalogue::put)
+                .delete(catalogue::delete),
+        )
+        .route(
+            "/v1/projects/{project}/items",
+            get(catalogue::list).put(catalogue::put_all),
+        )
+        .route(
+            "/v1/projects/{project}/users/{user}/balances",
+            get(balances::list),
+        )
+        .route(
+            "/v1/projects/{project}/users/{user}/balances/{currency}",
+            put(balances::set).post(balances::add),
+        )
+        .route(
+            "/v1/projects/{project}/payment-sessions/lookup",
+            post(payment_sessions::lookup),
         )
         .route("/v1/projects/{project}/orders", post(orders::create))
         .route("/v1/projects/{project}/orders/{order}", get(orders::read))
@@ -74,16 +99,12 @@ pub fn finish(router: Router) -> Router {
         .layer(middleware::from_fn(count))
 }
 
-async fn no_such_path(uri: Uri) -> Response {
-    if uri.path().starts_with("/api/") {
-        return store_api::ApiError::no_such_path().into_response();
-    }
+async fn no_such_path() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "no_such_path",
         "there is no such path",
     )
-    .into_response()
 }
 
 async fn method_not_allowed() -> Problem {

@@ -1,6 +1,12 @@
-//! `/v1/projects`: projects, their catalogue, their event feed, their inbox.
+//! `/v1/projects`: projects, their event feed, their inbox.
 
-use super::{App, body, caller, orders::MoneyBody, path_id, problem::Problem, render, requested};
+use super::{
+    App, body, caller,
+    catalogue::{self, ItemBody},
+    path_id,
+    problem::Problem,
+    render, requested,
+};
 use crate::{
     auth::{self, check_public_key},
     clock,
@@ -13,12 +19,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ordercast_core::{
-    ProjectId, Sku,
+    ProjectId,
     access::{Action, Object},
     ids::SourceId,
 };
 use ordercast_store::{
-    CatalogueItem, Change, CredentialKind, NewProject, Outcome, Provider, Settings, Submission,
+    Change, CredentialKind, NewProject, Outcome, Provider, Settings, Submission,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,27 +41,14 @@ struct CreateBody {
     name: String,
     #[serde(default)]
     complete_on_paid: bool,
+    #[serde(default)]
+    virtual_price_integers: bool,
     order_lifetime_seconds: Option<u32>,
     /// Verifies users' JWTs; without both, a secret is made.
     hs256_secret: Option<String>,
     rs256_public_key: Option<String>,
     #[serde(default)]
-    items: Vec<CreateItem>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CreateItem {
-    sku: Sku,
-    name: String,
-    price: MoneyBody,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ItemBody {
-    name: String,
-    price: MoneyBody,
+    items: Vec<ItemBody>,
 }
 
 /// Makes a project with everything that it needs to start: its secrets are in the answer, once.
@@ -68,7 +61,10 @@ pub async fn create(
     let raw = body::read(body, body::API_BYTES_MAX).await?;
     let new: CreateBody = body::json(&headers, &raw)?;
     let name = text("name", new.name)?;
-    let settings = settings(new.complete_on_paid, new.order_lifetime_seconds)?;
+    let settings = Settings {
+        virtual_price_integers: new.virtual_price_integers,
+        ..settings(new.complete_on_paid, new.order_lifetime_seconds)?
+    };
 
     let api_key = clock::secret("oc_api_");
     let inbox_secret = clock::secret("oc_inbox_");
@@ -101,11 +97,7 @@ pub async fn create(
         ));
         jwt["hs256_secret"] = json!(secret);
     }
-    let items = new
-        .items
-        .into_iter()
-        .map(|item| catalogue_item(item.sku, item.name, &item.price))
-        .collect::<Result<_, _>>()?;
+    let items = catalogue::from_list(new.items)?;
 
     let change = Change::CreateProject(Box::new(NewProject {
         id: new.project_id,
@@ -129,6 +121,7 @@ pub async fn create(
                 "name": project.name,
                 "complete_on_paid": project.settings.complete_on_paid,
                 "order_lifetime_seconds": project.settings.order_lifetime_seconds,
+                "virtual_price_integers": project.settings.virtual_price_integers,
                 "api_key": api_key,
                 "jwt": jwt,
                 "inbox": {
@@ -172,51 +165,6 @@ fn text(field: &str, value: String) -> Result<String, Problem> {
         return Err(Problem::invalid(field, rule));
     }
     Ok(value)
-}
-
-fn catalogue_item(sku: Sku, name: String, price: &MoneyBody) -> Result<CatalogueItem, Problem> {
-    Ok(CatalogueItem {
-        sku,
-        name: text("name", name)?,
-        price: price.money("price")?,
-    })
-}
-
-pub async fn put_item(
-    State(app): State<App>,
-    Path((project, sku)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let project: ProjectId = path_id(&project)?;
-    caller::server(
-        &app.auth,
-        &headers,
-        Action::WriteCatalogue,
-        Object::Project(project),
-    )?;
-    let sku = Sku::new(&sku).map_err(|error| Problem::invalid("sku", error.to_string()))?;
-    let raw = body::read(body, body::API_BYTES_MAX).await?;
-    let item: ItemBody = body::json(&headers, &raw)?;
-    let item = catalogue_item(sku, item.name, &item.price)?;
-    let answer = json!({
-        "sku": item.sku,
-        "name": item.name,
-        "price": render::money(item.price),
-    });
-    let change = Change::PutItem { project, item };
-    match app
-        .store
-        .submit(Submission {
-            change,
-            at: clock::now(),
-            idempotency: None,
-        })
-        .await?
-    {
-        Outcome::NotFound => Err(Problem::not_found()),
-        _ => Ok(Json(answer).into_response()),
-    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -39,6 +39,8 @@ pub fn order(order: &Order) -> Value {
         "version": order.version,
         "mode": order.mode,
         "price": order.content.price.map(money),
+        "virtual_price": order.content.virtual_price,
+        "checkout": order.content.checkout,
         "is_free": order.content.is_free(),
         "items": order.content.items.iter().map(item).collect::<Vec<_>>(),
         "payment": order.facets.payment(),
@@ -109,7 +111,8 @@ pub fn outcome(outcome: &Outcome, success: StatusCode) -> Rendered {
             "idempotency_key_reused",
             "this Idempotency-Key was used with another body",
         ),
-        Outcome::Project(_) | Outcome::Item | Outcome::Received(_) => Problem::unavailable(),
+        Outcome::Storefront(outcome) => return super::storefront::outcome(outcome, success),
+        Outcome::Project(_) | Outcome::Received(_) => Problem::unavailable(),
     };
     Rendered {
         status: problem.status,

@@ -3,7 +3,10 @@
 use ordercast_server::{Bound, Server, config::Config};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Mutex,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 pub const ROOT_KEY: &str = "root-key-of-the-tests-0123456789abcdef";
 pub const JWT_SECRET: &str = "jwt-secret-of-the-tests-0123456789abcdef";
@@ -15,7 +18,7 @@ pub struct Fixture {
     pub api_key: String,
     pub source: String,
     pub inbox_secret: String,
-    _server: Server,
+    server: Mutex<Option<Server>>,
     _folder: tempfile::TempDir,
 }
 
@@ -58,7 +61,7 @@ pub async fn start(project: Value) -> Fixture {
         api_key: String::new(),
         source: String::new(),
         inbox_secret: String::new(),
-        _server: server,
+        server: Mutex::new(Some(server)),
         _folder: folder,
     };
     let made = fixture.post("/v1/projects", ROOT_KEY, &project).await;
@@ -134,6 +137,12 @@ impl Fixture {
         headers.extend_from_slice(more);
         self.send(Method::POST, path, &headers, body.to_string())
             .await
+    }
+
+    /// Stops the server, as a signal would.
+    pub async fn stop(&self) {
+        let server = self.server.lock().expect("server").take();
+        server.expect("running").stop(Duration::ZERO).await;
     }
 
     /// `/v1/projects/{p}` and the rest.

@@ -3,19 +3,22 @@
 
 use super::{
     inbox,
-    query::{catalogue, project_settings},
+    query::project_settings,
+    replay,
     rows::{self, OrderRow, json},
+    storefront::{self, balance, catalogue},
 };
 use crate::{
-    Applied, Change, Committed, Credential, NewOrder, NewProject, Outcome, Project, Rendered,
-    Settings, Source, Submission,
+    Applied, Change, Committed, Credential, NewOrder, NewProject, Outcome, Project, Settings,
+    Source, StorefrontOutcome, StorefrontRefusal, Submission,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
     channel::{Channel, Epoch, Offset, Publication},
     ids::{INT_MAX, Version},
     order::{
-        Actor, Cause, Changed, Facets, Fulfilment, Order, Status, Target, TrackingStatus, request,
+        Actor, Cause, Changed, Facets, Fulfilment, Order, Status, Target, TrackingStatus, charge,
+        request,
     },
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -57,31 +60,10 @@ impl<'a> Batch<'a> {
         let Some(idempotency) = &submission.idempotency else {
             return self.change(&submission.change, submission.at);
         };
-        let scope = (
-            idempotency.project.get(),
-            &idempotency.route,
-            &idempotency.key,
-        );
-        let stored = self
-            .connection
-            .prepare_cached(
-                "SELECT body_hash, status, body FROM idempotency \
-                 WHERE project_id = ?1 AND route = ?2 AND key = ?3",
-            )?
-            .query_row(scope, |row| {
-                Ok((
-                    row.get::<_, Vec<u8>>(0)?,
-                    row.get::<_, u16>(1)?,
-                    row.get::<_, String>(2)?,
-                ))
-            })
-            .optional()?;
-        if let Some((body_hash, status, body)) = stored {
-            return Ok(if body_hash == idempotency.body_hash {
-                Outcome::Replayed(Rendered { status, body })
-            } else {
-                Outcome::KeyConflict
-            });
+        let (route, key) = (&idempotency.route, &idempotency.key);
+        let (project, hash) = (idempotency.project, &idempotency.body_hash);
+        if let Some(given) = replay::find(self.connection, project, route, key, hash)? {
+            return Ok(given);
         }
         let outcome = self.change(&submission.change, submission.at)?;
         let answer = (idempotency.render)(&outcome);
@@ -91,9 +73,9 @@ impl<'a> Batch<'a> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
-                scope.0,
-                scope.1,
-                scope.2,
+                project.get(),
+                route,
+                key,
                 idempotency.body_hash,
                 answer.status,
                 answer.body,
@@ -105,13 +87,6 @@ impl<'a> Batch<'a> {
     fn change(&mut self, change: &Change, at: Timestamp) -> rusqlite::Result<Outcome> {
         match change {
             Change::CreateProject(new) => self.create_project(new, at),
-            Change::PutItem { project, item } => {
-                if project_settings(self.connection, *project)?.is_none() {
-                    return Ok(Outcome::NotFound);
-                }
-                catalogue::put(self.connection, *project, item)?;
-                Ok(Outcome::Item)
-            }
             Change::CreateOrder(new) => self.create_order(new),
             Change::Request {
                 project,
@@ -126,6 +101,7 @@ impl<'a> Batch<'a> {
                 self.request(row, *target, *if_version, cause)
             }
             Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
+            Change::Storefront(change) => storefront::apply(self.connection, change, at),
         }
     }
 
@@ -217,6 +193,12 @@ impl<'a> Batch<'a> {
             Some(id) => id,
             None => self.next_order_id(new.project, order_key)?,
         };
+        if let Some(price) = &new.content.virtual_price
+            && !balance::debit(self.connection, new.project, &new.user, price, new.cause.at)?
+        {
+            let refusal = StorefrontRefusal::NotEnough;
+            return Ok(Outcome::Storefront(StorefrontOutcome::Refused(refusal)));
+        }
         let channel_key = self.channel_key(new)?;
         let is_free = new.content.is_free();
         let facets = Facets {
@@ -269,6 +251,9 @@ impl<'a> Batch<'a> {
             token_hash: new.token_hash.map(Vec::from),
         };
         self.record(&row, None, true, &new.cause)?;
+        if row.order.content.virtual_price.is_some() {
+            self.charge(&mut row, new.cause.at)?;
+        }
         inbox::apply_parked(self, &mut row)?;
         self.applied(row)
     }
@@ -322,6 +307,22 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// The balance was debited: the order goes its whole way in this transaction.
+    fn charge(&mut self, row: &mut OrderRow, at: Timestamp) -> rusqlite::Result<()> {
+        for (changed, reason) in charge(&row.order, at)
+            .into_iter()
+            .zip(["paid out of the balance", "needs no delivery by the shop"])
+        {
+            let cause = Cause {
+                actor: Actor::Rule("virtual_currency"),
+                reason: reason.to_owned(),
+                at,
+            };
+            self.store_one(row, changed, &cause)?;
+        }
+        Ok(())
+    }
+
     fn store_one(
         &mut self,
         row: &mut OrderRow,
@@ -350,6 +351,9 @@ impl<'a> Batch<'a> {
                 row.order.updated_at.millis(),
             ])?;
         assert_eq!(updated, 1, "only the writer changes orders");
+        if changed.to == Status::Canceled && from != Status::Canceled {
+            balance::give_back(self.connection, &row.order, cause.at)?;
+        }
         self.record(row, Some(from), visible, cause)
     }
 

@@ -3,7 +3,10 @@
 mod apply;
 mod inbox;
 pub(crate) mod query;
+pub(crate) mod replay;
 pub(crate) mod rows;
+pub(crate) mod search;
+pub(crate) mod storefront;
 mod writer;
 
 use crate::{Committed, Failure, Outcome, Submission};
@@ -25,7 +28,10 @@ const READ_QUEUE_MAX: usize = 4_096;
 /// A reader is bound by the CPU once pages are cached: more than the cores gain nothing.
 const READERS: usize = 2;
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_orders.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_orders.sql"),
+    include_str!("migrations/002_storefront.sql"),
+];
 
 #[derive(Debug, Error)]
 pub enum OpenError {

@@ -2,8 +2,8 @@
 
 use super::rows::{self, corrupt};
 use crate::{
-    CatalogueItem, Credential, CredentialKind, EventRow, InboxRow, Project, Provider, Range,
-    Settings, Source, VersionRow,
+    Credential, CredentialKind, EventRow, InboxRow, Project, Provider, Range, Settings, Source,
+    VersionRow,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
@@ -22,61 +22,6 @@ pub(super) fn project_settings(
         .optional()?;
     text.map(|t| serde_json::from_str(&t).map_err(|_| corrupt("projects.settings")))
         .transpose()
-}
-
-pub(crate) mod catalogue {
-    use super::{CatalogueItem, Connection, OptionalExtension, ProjectId, Row, corrupt};
-    use ordercast_core::{
-        Sku,
-        money::{Currency, Money},
-    };
-
-    pub(crate) fn put(
-        connection: &Connection,
-        project: ProjectId,
-        item: &CatalogueItem,
-    ) -> rusqlite::Result<()> {
-        connection
-            .prepare_cached(
-                "INSERT INTO items (project_id, sku, name, price_minor, currency) \
-                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (project_id, sku) DO UPDATE SET \
-                 name = excluded.name, price_minor = excluded.price_minor, \
-                 currency = excluded.currency",
-            )?
-            .execute((
-                project.get(),
-                item.sku.as_str(),
-                &item.name,
-                item.price.minor,
-                item.price.currency.as_str(),
-            ))?;
-        Ok(())
-    }
-
-    pub(crate) fn get(
-        connection: &Connection,
-        project: ProjectId,
-        sku: &Sku,
-    ) -> rusqlite::Result<Option<CatalogueItem>> {
-        connection
-            .prepare_cached(
-                "SELECT sku, name, price_minor, currency FROM items \
-                 WHERE project_id = ?1 AND sku = ?2",
-            )?
-            .query_row((project.get(), sku.as_str()), item)
-            .optional()
-    }
-
-    fn item(row: &Row) -> rusqlite::Result<CatalogueItem> {
-        let sku: String = row.get(0)?;
-        let currency: String = row.get(3)?;
-        let currency = Currency::new(&currency).map_err(|_| corrupt("items.currency"))?;
-        Ok(CatalogueItem {
-            sku: Sku::new(&sku).map_err(|_| corrupt("items.sku"))?,
-            name: row.get(1)?,
-            price: Money::new(row.get(2)?, currency).map_err(|_| corrupt("items.price_minor"))?,
-        })
-    }
 }
 
 pub(crate) fn projects(

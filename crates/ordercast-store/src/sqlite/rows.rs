@@ -99,7 +99,7 @@ pub(super) const fn mode_text(mode: Mode) -> &'static str {
     }
 }
 
-fn mode_from(text: &str) -> rusqlite::Result<Mode> {
+pub(super) fn mode_from(text: &str) -> rusqlite::Result<Mode> {
     match text {
         "default" => Ok(Mode::Default),
         "sandbox" => Ok(Mode::Sandbox),

@@ -89,11 +89,11 @@ impl Keys {
         let items = demo::items()
             .iter()
             .map(|item| {
-                Ok(CatalogueItem {
-                    sku: Sku::new(&item.sku)?,
-                    name: item.name.clone(),
-                    price: Money::parse(&item.amount, Currency::new(&item.currency)?)?,
-                })
+                Ok(CatalogueItem::priced(
+                    Sku::new(&item.sku)?,
+                    item.name.clone(),
+                    Money::parse(&item.amount, Currency::new(&item.currency)?)?,
+                ))
             })
             .collect::<anyhow::Result<_>>()?;
         Ok(NewProject {

@@ -1,0 +1,121 @@
+//! Orders of a whole cart, for money or for nothing. The cart stays as it is: a payment may fail, and
+//! clearing is a call of its own.
+
+use super::{
+    super::App,
+    cart::cart_id,
+    error::ApiError,
+    path::At,
+    purchase::{Asked, Placement, PurchaseBody, line, read},
+    who,
+};
+use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use ordercast_core::{
+    ProjectId, UserId,
+    catalogue::{Line, quote},
+    ids::CartId,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Paid,
+    Free,
+}
+
+pub async fn pay_current(
+    state: State<App>,
+    At(project): At<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    order(state.0, project, None, Kind::Paid, headers, body).await
+}
+
+pub async fn pay(
+    state: State<App>,
+    At((project, cart)): At<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    order(state.0, project, Some(cart), Kind::Paid, headers, body).await
+}
+
+pub async fn take_current(
+    state: State<App>,
+    At(project): At<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    order(state.0, project, None, Kind::Free, headers, body).await
+}
+
+pub async fn take(
+    state: State<App>,
+    At((project, cart)): At<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    order(state.0, project, Some(cart), Kind::Free, headers, body).await
+}
+
+async fn order(
+    app: App,
+    project: String,
+    cart: Option<String>,
+    kind: Kind,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let project = who::project_id(&project)?;
+    let buyer = who::buyer(&app, &headers, project).await?;
+    let (body, raw) = read::<PurchaseBody>(&headers, body).await?;
+    let terms = body.terms(buyer.contact.clone())?;
+    let no_cart = || ApiError::invalid_cart("The cart does not exist or is empty");
+    let cart = cart_id(cart.as_deref()).ok_or_else(no_cart)?;
+    let route = match kind {
+        Kind::Paid => format!("POST payment/cart/{cart}"),
+        Kind::Free => format!("POST free/cart/{cart}"),
+    };
+    let asked = Asked::new(&app, project, &route, buyer.user.as_str(), &headers, &raw)?;
+    if let Some(answer) = asked.replay().await? {
+        return Ok(answer);
+    }
+    let lines = lines(&app, project, &buyer.user, cart).await?;
+    if lines.is_empty() {
+        return Err(no_cart());
+    }
+    let content = quote(&lines, terms.currency)?;
+    match (kind, content.is_free()) {
+        (Kind::Paid, false) | (Kind::Free, true) => {}
+        (Kind::Paid, true) => {
+            let why = "All items of the cart are free: create a free order";
+            return Err(ApiError::invalid_cart(why));
+        }
+        (Kind::Free, false) => {
+            return Err(ApiError::invalid_cart("An item of the cart is not free"));
+        }
+    }
+    Placement {
+        is_to_be_paid: kind == Kind::Paid,
+        ..Placement::by(buyer, terms, content)
+    }
+    .place(asked)
+    .await
+}
+
+async fn lines(
+    app: &App,
+    project: ProjectId,
+    user: &UserId,
+    cart: CartId,
+) -> Result<Vec<Line>, ApiError> {
+    let filled = app.store.cart(project, user.clone(), cart).await?;
+    filled
+        .unwrap_or_default()
+        .into_iter()
+        .map(|filled| {
+            let listed = filled.listed.ok_or_else(ApiError::item_gone)?;
+            Ok(line(listed, filled.line.quantity))
+        })
+        .collect()
+}

@@ -1,0 +1,113 @@
+//! Orders of one item: for money, for a virtual currency, for nothing.
+
+use super::{
+    super::App,
+    error::ApiError,
+    path::At,
+    purchase::{Asked, Placement, PurchaseBody, Terms, find_item, line, read},
+    who::{self, Buyer},
+};
+use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use ordercast_core::{
+    ProjectId,
+    catalogue::{quote, quote_virtual},
+};
+
+/// What the three begin with: who, on what terms, and under which idempotency key.
+struct Began<'a> {
+    project: ProjectId,
+    buyer: Buyer,
+    terms: Terms,
+    asked: Asked<'a>,
+}
+
+async fn begin<'a>(
+    app: &'a App,
+    project: &str,
+    route: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Began<'a>, ApiError> {
+    let project = who::project_id(project)?;
+    let buyer = who::user(app, headers, project).await?;
+    let (body, raw) = read::<PurchaseBody>(headers, body).await?;
+    let asked = Asked::new(app, project, route, buyer.user.as_str(), headers, &raw)?;
+    let terms = body.terms(buyer.contact.clone())?;
+    Ok(Began {
+        project,
+        buyer,
+        terms,
+        asked,
+    })
+}
+
+/// *Create order with item*: `{order_id, token}`, `new`.
+pub async fn for_money(
+    State(app): State<App>,
+    At((project, sku)): At<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let route = format!("POST payment/item/{sku}");
+    let began = begin(&app, &project, &route, &headers, body).await?;
+    if let Some(answer) = began.asked.replay().await? {
+        return Ok(answer);
+    }
+    let listed = find_item(&app, began.project, &sku).await?;
+    let content = quote(&[line(listed, began.terms.quantity)], began.terms.currency)?;
+    if content.is_free() {
+        let why = "The item is free: create a free order";
+        return Err(ApiError::wrong_kind_of_price(why));
+    }
+    Placement::by(began.buyer, began.terms, content)
+        .place(began.asked)
+        .await
+}
+
+/// For a virtual currency: `{order_id}`, `done` at once, or 422 5006.
+pub async fn for_virtual_currency(
+    State(app): State<App>,
+    At((project, sku, currency)): At<(String, String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let route = format!("POST payment/item/{sku}/virtual/{currency}");
+    let began = begin(&app, &project, &route, &headers, body).await?;
+    if let Some(answer) = began.asked.replay().await? {
+        return Ok(answer);
+    }
+    let listed = find_item(&app, began.project, &sku).await?;
+    let currency = find_item(&app, began.project, &currency).await?.item;
+    let content = quote_virtual(&line(listed, began.terms.quantity), &currency)?;
+    Placement {
+        is_to_be_paid: false,
+        ..Placement::by(began.buyer, began.terms, content)
+    }
+    .place(began.asked)
+    .await
+}
+
+/// *Create free order with item*: `{order_id}`, `done` at once.
+pub async fn for_nothing(
+    State(app): State<App>,
+    At((project, sku)): At<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let route = format!("POST free/item/{sku}");
+    let began = begin(&app, &project, &route, &headers, body).await?;
+    if let Some(answer) = began.asked.replay().await? {
+        return Ok(answer);
+    }
+    let listed = find_item(&app, began.project, &sku).await?;
+    if !listed.item.is_free {
+        return Err(ApiError::wrong_kind_of_price("The item is not free"));
+    }
+    let content = quote(&[line(listed, began.terms.quantity)], None)?;
+    Placement {
+        is_to_be_paid: false,
+        ..Placement::by(began.buyer, began.terms, content)
+    }
+    .place(began.asked)
+    .await
+}
