@@ -1,5 +1,6 @@
 //! The `ordercast` binary: its commands, each in a file of its own.
 
+mod catalogue;
 mod demo;
 mod serve;
 mod token;
@@ -18,6 +19,7 @@ Examples:
   ordercast serve --data-dir /var/lib/ordercast
   ordercast token --project 1 --user alice
   ordercast watch --project 1 --token \"$(ordercast token --project 1 --user alice)\"
+  ordercast catalogue load shop.json   items of a file into the demo's catalogue
   ordercast config                     every setting with its default and what it does";
 
 /// Self-hosted order status tracking: every status of an order, at once, without loss.
@@ -38,6 +40,9 @@ enum Command {
     Token(token::TokenArgs),
     /// Follow a user's orders in the terminal
     Watch(watch::WatchArgs),
+    /// Write a shop's items from a file
+    #[command(subcommand)]
+    Catalogue(catalogue::CatalogueCommand),
     /// Print the configuration reference: a file with every setting and its default
     Config,
 }
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::start::run(args).await,
             Command::Token(args) => token::run(&args),
             Command::Watch(args) => watch::run(args).await,
+            Command::Catalogue(command) => catalogue::run(command).await,
             Command::Config => {
                 print!("{}", ordercast_server::config::Config::reference());
                 Ok(())
