@@ -82,12 +82,15 @@ impl Bound {
             to_waits.wake(batch);
         })?;
         let auth = Auth::new(store.clone(), &root_key).await?;
+        // Before anything is described, or the descriptions go nowhere.
+        let metrics = metrics();
+        OrderWaits::describe();
         let realtime = Realtime::start(&config, publisher, store.clone(), auth.clone());
         let (shutdown, stopping) = watch::channel(Shutdown::NotYet);
         let app = App {
             store,
             auth,
-            metrics: metrics(),
+            metrics,
             waits,
             stopping,
         };

@@ -3,7 +3,7 @@
 //!
 //! Invariant: who holds a place before reading the order misses no change of it.
 
-use metrics::gauge;
+use metrics::{describe_gauge, gauge};
 use ordercast_core::{OrderId, ProjectId};
 use ordercast_store::Committed;
 use parking_lot::Mutex;
@@ -59,6 +59,13 @@ impl OrderWaits {
             receiver: Some(receiver),
             shared: Arc::clone(shared),
         })
+    }
+
+    pub fn describe() {
+        describe_gauge!(
+            "ordercast_held_order_reads",
+            "Answers held until an order's status changes"
+        );
     }
 
     /// Called by the writer's thread after each commit.

@@ -54,12 +54,15 @@ pub async fn read(
     let deadline = tokio::time::sleep(wait);
     tokio::pin!(deadline);
     let mut stopping = app.stopping.clone();
-    while order.status().tracking() == seen {
-        tokio::select! {
-            () = &mut deadline => break,
-            () = requested(&mut stopping) => break,
-            () = held.changed() => order = find(&app, &principal, project, id).await?,
-        }
+    let mut is_over = false;
+    while order.status().tracking() == seen && !is_over {
+        is_over = tokio::select! {
+            () = &mut deadline => true,
+            () = requested(&mut stopping) => true,
+            () = held.changed() => false,
+        };
+        // Also at the end: a version may have come that changed no status.
+        order = find(&app, &principal, project, id).await?;
     }
     Ok(render(&order))
 }
