@@ -169,6 +169,11 @@ text_id!(
     AttemptId, "attempt id", 100, Text, |c| !c.is_control()
 );
 
+text_id!(
+    /// One refund of a payment, as its provider or the shop names it.
+    RefundId, "refund id", 100, Text, |c| !c.is_control()
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

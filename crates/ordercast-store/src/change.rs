@@ -5,7 +5,7 @@ use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
     channel::{Epoch, Offset},
     ids::{SourceId, Version},
-    order::{Cause, Content, Mode, Order, Refusal, Status, Target},
+    order::{Cause, Content, Mode, Order, Refusal, Request, Status},
     provider::Event,
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -30,7 +30,7 @@ pub enum Change {
     Request {
         project: ProjectId,
         order: OrderId,
-        target: Target,
+        request: Request,
         /// Refuse unless the order is at this version.
         if_version: Option<Version>,
         cause: Cause,

@@ -20,6 +20,7 @@ use ordercast_core::{
     channel::{Channel, Epoch, Publication},
     ids::SourceId,
     money::Money,
+    order::Rules,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -74,6 +75,13 @@ impl Default for Settings {
 }
 
 impl Settings {
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            complete_on_paid: self.complete_on_paid,
+        }
+    }
+
     #[must_use]
     pub fn order_lifetime(&self) -> Duration {
         Duration::from_secs(self.order_lifetime_seconds.into())

@@ -4,6 +4,7 @@ mod body;
 mod caller;
 mod inbox;
 mod ops;
+mod order_changes;
 mod orders;
 pub mod problem;
 mod projects;
@@ -55,7 +56,23 @@ pub fn router(app: App) -> Router {
         )
         .route(
             "/v1/projects/{project}/orders/{order}/transitions",
-            post(orders::transition),
+            post(order_changes::transition),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/refunds",
+            post(order_changes::refund),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/refund-reversals",
+            post(order_changes::reverse_refund),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/fulfilment",
+            post(order_changes::fulfil),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/review",
+            post(order_changes::review),
         )
         .route("/v1/projects/{project}/events", get(projects::events))
         .route("/v1/projects/{project}/inbox", get(projects::inbox))

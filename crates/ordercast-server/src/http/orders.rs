@@ -14,7 +14,7 @@ use ordercast_core::{
     access::{Action, Object},
     ids::Version,
     money::{Currency, Money},
-    order::{Actor, Cause, Content, Item, Mode, Target},
+    order::{Actor, Cause, Content, Item, Mode},
 };
 use ordercast_store::{Change, Found, Idempotency, NewOrder, Rendered, Submission};
 use serde::Deserialize;
@@ -23,7 +23,6 @@ use std::{sync::Arc, time::Duration};
 
 const ITEMS_MAX: usize = 100;
 const QUANTITY_MAX: u32 = 1_000;
-const REASON_BYTES_MAX: usize = 500;
 const LIFETIME_SECONDS: std::ops::RangeInclusive<u32> = 60..=31_536_000;
 
 #[derive(Debug, Deserialize)]
@@ -232,49 +231,6 @@ pub async fn versions(
     Ok(Json(json!({ "versions": versions })))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TransitionBody {
-    to: Target,
-    #[serde(default)]
-    reason: String,
-}
-
-pub async fn transition(
-    State(app): State<App>,
-    Path((project, order)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let project: ProjectId = path_id(&project)?;
-    let key_name = caller::server(
-        &app.auth,
-        &headers,
-        Action::ChangeOrder,
-        Object::Project(project),
-    )?;
-    let order: OrderId = path_id(&order)?;
-    let raw = body::read(body, body::API_BYTES_MAX).await?;
-    let TransitionBody { to, reason } = body::json(&headers, &raw)?;
-    if reason.len() > REASON_BYTES_MAX {
-        let rule = format!("must be at most {REASON_BYTES_MAX} bytes");
-        return Err(Problem::invalid("reason", rule));
-    }
-    let change = Change::Request {
-        project,
-        order,
-        target: to,
-        if_version: if_match(&headers)?,
-        cause: Cause {
-            actor: Actor::ApiKey(key_name),
-            reason,
-            at: clock::now(),
-        },
-    };
-    let route = format!("POST /v1/projects/{project}/orders/{order}/transitions");
-    submit(&app, change, project, route, &headers, &raw, StatusCode::OK).await
-}
-
 async fn find(
     app: &App,
     project: &str,
@@ -293,7 +249,7 @@ async fn find(
     Ok((project, found))
 }
 
-async fn submit(
+pub(super) async fn submit(
     app: &App,
     change: Change,
     project: ProjectId,
@@ -342,7 +298,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
+pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else {
         return Ok(None);
     };

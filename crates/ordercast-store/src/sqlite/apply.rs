@@ -8,14 +8,15 @@ use super::{
 };
 use crate::{
     Applied, Change, Committed, Credential, NewOrder, NewProject, Outcome, Project, Rendered,
-    Settings, Source, Submission,
+    Source, Submission,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
     channel::{Channel, Epoch, Offset, Publication},
     ids::{INT_MAX, Version},
     order::{
-        Actor, Cause, Changed, Facets, Fulfilment, Order, Status, Target, TrackingStatus, request,
+        Actor, Cause, Changed, Facets, Order, Request, Rules, Status, TrackingStatus, follow,
+        request,
     },
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -116,14 +117,14 @@ impl<'a> Batch<'a> {
             Change::Request {
                 project,
                 order,
-                target,
+                request,
                 if_version,
                 cause,
             } => {
                 let Some(row) = rows::order_by_id(self.connection, *project, *order)? else {
                     return Ok(Outcome::NotFound);
                 };
-                self.request(row, *target, *if_version, cause)
+                self.request(row, request, *if_version, cause)
             }
             Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
         }
@@ -219,13 +220,10 @@ impl<'a> Batch<'a> {
         };
         let channel_key = self.channel_key(new)?;
         let is_free = new.content.is_free();
-        let facets = Facets {
-            fulfilment: if is_free {
-                Fulfilment::Delivered
-            } else {
-                Fulfilment::None
-            },
-            ..Facets::default()
+        let facets = if is_free {
+            Facets::of_free_order()
+        } else {
+            Facets::default()
         };
         let lifetime = new.lifetime.unwrap_or_else(|| settings.order_lifetime());
         let order = Order {
@@ -276,7 +274,7 @@ impl<'a> Batch<'a> {
     fn request(
         &mut self,
         mut row: OrderRow,
-        target: Target,
+        asked: &Request,
         if_version: Option<Version>,
         cause: &Cause,
     ) -> rusqlite::Result<Outcome> {
@@ -284,7 +282,7 @@ impl<'a> Batch<'a> {
         if if_version.is_some_and(|wanted| wanted != version) {
             return Ok(Outcome::VersionMismatch { status, version });
         }
-        match request(&row.order, target, cause) {
+        match request(&row.order, asked, cause) {
             Err(refusal) => Ok(Outcome::Refused {
                 refusal,
                 status,
@@ -306,18 +304,19 @@ impl<'a> Batch<'a> {
     ) -> rusqlite::Result<()> {
         let to = changed.to;
         self.store_one(row, changed, cause)?;
-        let completes = to == Status::Paid
-            && project_settings(self.connection, row.order.project)?
-                .is_some_and(|settings: Settings| settings.complete_on_paid);
-        if completes {
+        // Only a paid order has consequences.
+        if to != Status::Paid {
+            return Ok(());
+        }
+        let rules = project_settings(self.connection, row.order.project)?
+            .map_or_else(Rules::default, |settings| settings.rules());
+        while let Some((next, rule, reason)) = follow(&row.order, rules, cause.at) {
             let cause = Cause {
-                actor: Actor::Rule("complete_on_paid"),
-                reason: "the project completes orders when they are paid".to_owned(),
+                actor: Actor::Rule(rule),
+                reason: reason.to_owned(),
                 at: cause.at,
             };
-            if let Ok(done) = request(&row.order, Target::Done, &cause) {
-                self.store_one(row, done, &cause)?;
-            }
+            self.store_one(row, next, &cause)?;
         }
         Ok(())
     }

@@ -25,7 +25,10 @@ const READ_QUEUE_MAX: usize = 4_096;
 /// A reader is bound by the CPU once pages are cached: more than the cores gain nothing.
 const READERS: usize = 2;
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_orders.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_orders.sql"),
+    include_str!("migrations/002_occurred_at.sql"),
+];
 
 #[derive(Debug, Error)]
 pub enum OpenError {
