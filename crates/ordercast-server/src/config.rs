@@ -50,6 +50,21 @@ pub struct Config {
     /// Realtime connections in all. Without it, nine tenths of the limit of open files.
     #[config(env = "ORDERCAST_CONNECTIONS")]
     pub connections: Option<usize>,
+
+    /// Days for which an Idempotency-Key is remembered, 1 to 365; longer while its order is not paid
+    /// and delivered.
+    #[config(env = "ORDERCAST_IDEMPOTENCY_DAYS", default = 7)]
+    pub idempotency_days: u32,
+
+    /// Days for which providers' webhooks are kept, 30 or more. Without it, for ever. A webhook that
+    /// comes again after that is no longer known as a duplicate, but still changes nothing.
+    #[config(env = "ORDERCAST_INBOX_DAYS")]
+    pub inbox_days: Option<u32>,
+
+    /// Days for which publications can be replayed, 1 or more; the last 100 of each channel always
+    /// can. Without it, for ever.
+    #[config(env = "ORDERCAST_PUBLICATION_DAYS")]
+    pub publication_days: Option<u32>,
 }
 
 /// A setting that cannot be used: which one, and what would do.
@@ -105,6 +120,16 @@ impl Config {
             10..=86_400,
             "10 to 86400",
         )?;
+        range(
+            "idempotency_days",
+            self.idempotency_days,
+            1..=365,
+            "1 to 365",
+        )?;
+        let days = self.inbox_days.unwrap_or(30);
+        range("inbox_days", days, 30..=36_500, "30 or more")?;
+        let days = self.publication_days.unwrap_or(1);
+        range("publication_days", days, 1..=36_500, "1 or more")?;
         if self.root_key.as_ref().is_some_and(|key| key.len() < 32) {
             return Err(ConfigError::Value {
                 name: "root_key",

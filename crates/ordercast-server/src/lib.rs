@@ -7,6 +7,7 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 mod http;
+pub mod jobs;
 mod keys;
 mod realtime;
 
@@ -14,6 +15,7 @@ use auth::Auth;
 use axum::Router;
 use config::Config;
 use http::{App, Listener, Shutdown};
+use jobs::{Jobs, Retention};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ordercast_store::{Change, Failure, NewProject, OpenError, Outcome, Store, Submission};
 use realtime::{Publisher, Realtime};
@@ -49,6 +51,7 @@ pub struct Bound {
     listener: Listener,
     app: App,
     realtime: Realtime,
+    retention: Retention,
     shutdown: watch::Sender<Shutdown>,
 }
 
@@ -94,6 +97,7 @@ impl Bound {
             listener,
             app,
             realtime,
+            retention: Retention::from(&config),
             shutdown,
         })
     }
@@ -117,6 +121,7 @@ impl Bound {
     /// Serves, with `more` routes beside the server's own.
     #[must_use]
     pub fn serve(self, more: Router) -> Server {
+        let jobs = Jobs::start(&self.app.store, self.retention, &self.app.stopping);
         let router = http::router(self.app)
             .merge(self.realtime.router())
             .merge(more);
@@ -126,6 +131,7 @@ impl Bound {
             shutdown: self.shutdown,
             serving,
             realtime: self.realtime,
+            jobs,
         }
     }
 }
@@ -136,6 +142,7 @@ pub struct Server {
     shutdown: watch::Sender<Shutdown>,
     serving: JoinHandle<()>,
     realtime: Realtime,
+    jobs: Jobs,
 }
 
 impl Server {
@@ -145,6 +152,7 @@ impl Server {
         self.realtime.drain(drain).await;
         self.shutdown.send_replace(Shutdown::Now);
         let _ = self.serving.await;
+        self.jobs.stopped().await;
     }
 }
 

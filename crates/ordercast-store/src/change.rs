@@ -35,8 +35,30 @@ pub enum Change {
         if_version: Option<Version>,
         cause: Cause,
     },
+    /// Ends the stated life of an order, if it is over and the order still waits for its payment.
+    Expire {
+        project: ProjectId,
+        order: OrderId,
+    },
+    /// Deletes at most `limit` rows that are older than `before`.
+    Prune {
+        what: Prune,
+        before: Timestamp,
+        limit: u32,
+    },
     /// A verified provider event; stored, then applied, ignored or parked in the same transaction.
     Receive(Box<InboxEntry>),
+}
+
+/// What may be deleted with age, and what of it stays all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prune {
+    /// Stored answers; not those of an order that may still be paid or delivered.
+    Idempotency,
+    /// What providers sent; not what waits for its order.
+    Inbox,
+    /// Publications; not the last 100 of a channel.
+    Publications,
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +151,13 @@ pub enum Outcome {
         status: Status,
         version: Version,
     },
+    /// Nothing was to be done; the order as it is.
+    Unchanged {
+        status: Status,
+        version: Version,
+    },
+    /// How many rows were deleted.
+    Pruned(usize),
     NotFound,
     /// An object with this id is there already.
     Exists,

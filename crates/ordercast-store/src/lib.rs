@@ -9,7 +9,7 @@ mod sqlite;
 
 pub use change::{
     Applied, Change, Idempotency, InboxEntry, InboxOutcome, InboxState, NewOrder, NewProject,
-    Outcome, Rendered, Submission,
+    Outcome, Prune, Rendered, Submission,
 };
 pub use ordercast_core::channel::Range;
 pub use read::{EventRow, Found, InboxRow, VersionRow};

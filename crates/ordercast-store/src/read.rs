@@ -2,7 +2,7 @@
 
 use crate::{
     CatalogueItem, Credential, Failure, Project, Range, Source, Store,
-    sqlite::{query, rows},
+    sqlite::{query, rows, upkeep},
 };
 use ordercast_core::{
     OrderId, ProjectId, Sku, Timestamp,
@@ -102,6 +102,19 @@ impl Store {
     /// [`Failure`] as for every read.
     pub async fn versions(&self, order_key: i64) -> Result<Vec<VersionRow>, Failure> {
         self.read(move |connection| query::versions(connection, order_key))
+            .await
+    }
+
+    /// Orders whose stated life has ended while they wait for their payment.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn overdue(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(ProjectId, OrderId)>, Failure> {
+        self.read(move |connection| upkeep::overdue(connection, now, limit))
             .await
     }
 

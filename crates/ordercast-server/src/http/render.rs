@@ -165,7 +165,11 @@ pub fn outcome(outcome: &Outcome, success: StatusCode) -> Rendered {
             "idempotency_key_reused",
             "this Idempotency-Key was used with another body",
         ),
-        Outcome::Project(_) | Outcome::Item | Outcome::Received(_) => Problem::unavailable(),
+        Outcome::Project(_)
+        | Outcome::Item
+        | Outcome::Received(_)
+        | Outcome::Unchanged { .. }
+        | Outcome::Pruned(_) => Problem::unavailable(),
     };
     Rendered {
         status: problem.status,

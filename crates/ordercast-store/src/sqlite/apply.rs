@@ -5,6 +5,7 @@ use super::{
     inbox,
     query::{catalogue, project_settings},
     rows::{self, OrderRow, json},
+    upkeep,
 };
 use crate::{
     Applied, Change, Committed, Credential, NewOrder, NewProject, Outcome, Project, Rendered,
@@ -88,8 +89,8 @@ impl<'a> Batch<'a> {
         let answer = (idempotency.render)(&outcome);
         self.connection
             .prepare_cached(
-                "INSERT INTO idempotency (project_id, route, key, body_hash, status, body, created_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO idempotency (project_id, route, key, body_hash, status, body, created_at, \
+                 order_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 scope.0,
@@ -98,7 +99,11 @@ impl<'a> Batch<'a> {
                 idempotency.body_hash,
                 answer.status,
                 answer.body,
-                submission.at.millis()
+                submission.at.millis(),
+                match &outcome {
+                    Outcome::Order(applied) => Some(applied.order_key),
+                    _ => None,
+                },
             ])?;
         Ok(outcome)
     }
@@ -126,6 +131,17 @@ impl<'a> Batch<'a> {
                 };
                 self.request(row, request, *if_version, cause)
             }
+            Change::Expire { project, order } => {
+                match rows::order_by_id(self.connection, *project, *order)? {
+                    Some(row) => upkeep::expire(self, row, at),
+                    None => Ok(Outcome::NotFound),
+                }
+            }
+            Change::Prune {
+                what,
+                before,
+                limit,
+            } => upkeep::prune(self.connection, *what, *before, *limit).map(Outcome::Pruned),
             Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
         }
     }
@@ -446,7 +462,7 @@ impl<'a> Batch<'a> {
         Ok(offset)
     }
 
-    fn applied(&self, row: OrderRow) -> rusqlite::Result<Outcome> {
+    pub(super) fn applied(&self, row: OrderRow) -> rusqlite::Result<Outcome> {
         let offset = self
             .connection
             .prepare_cached("SELECT top FROM channels WHERE channel_key = ?1")?

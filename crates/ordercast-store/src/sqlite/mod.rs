@@ -4,6 +4,7 @@ mod apply;
 mod inbox;
 pub(crate) mod query;
 pub(crate) mod rows;
+pub(crate) mod upkeep;
 mod writer;
 
 use crate::{Committed, Failure, Outcome, Submission};
@@ -28,6 +29,7 @@ const READERS: usize = 2;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_orders.sql"),
     include_str!("migrations/002_occurred_at.sql"),
+    include_str!("migrations/003_jobs.sql"),
 ];
 
 #[derive(Debug, Error)]
