@@ -13,7 +13,7 @@ pub use change::{
 };
 pub use ordercast_core::channel::Range;
 pub use read::{EventRow, Found, InboxRow, VersionRow};
-pub use sqlite::{OpenError, Store};
+pub use sqlite::{BackupError, Examination, OpenError, Store, backup, examine, restore};
 
 use ordercast_core::{
     ProjectId, Sku, Timestamp,

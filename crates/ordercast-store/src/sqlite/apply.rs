@@ -32,8 +32,16 @@ pub(super) struct Batch<'a> {
     pub connection: &'a Connection,
     epoch: &'a Epoch,
     order_id_floor: &'a mut HashMap<u32, u32>,
-    committed: Vec<Committed>,
-    newest_event: Option<i64>,
+    made: Made,
+}
+
+/// What a batch makes public once it is on disk.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub committed: Vec<Committed>,
+    pub newest_event: Option<i64>,
+    /// Of the publications.
+    pub newest_position: Option<i64>,
 }
 
 impl<'a> Batch<'a> {
@@ -46,13 +54,12 @@ impl<'a> Batch<'a> {
             connection,
             epoch,
             order_id_floor,
-            committed: Vec::new(),
-            newest_event: None,
+            made: Made::default(),
         }
     }
 
-    pub(super) fn finish(self) -> (Vec<Committed>, Option<i64>) {
-        (self.committed, self.newest_event)
+    pub(super) fn finish(self) -> Made {
+        self.made
     }
 
     pub(super) fn apply(&mut self, submission: &Submission) -> rusqlite::Result<Outcome> {
@@ -421,7 +428,7 @@ impl<'a> Batch<'a> {
                 from.map(Status::as_str),
                 order.updated_at.millis(),
             ])?;
-        self.newest_event = Some(self.connection.last_insert_rowid());
+        self.made.newest_event = Some(self.connection.last_insert_rowid());
         Ok(())
     }
 
@@ -451,7 +458,8 @@ impl<'a> Batch<'a> {
                 status.as_str(),
                 publication.at.millis(),
             ])?;
-        self.committed.push(Committed {
+        self.made.newest_position = Some(self.connection.last_insert_rowid());
+        self.made.committed.push(Committed {
             channel: Channel {
                 project: row.order.project,
                 user: row.order.user.clone(),

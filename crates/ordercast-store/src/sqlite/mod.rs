@@ -1,11 +1,17 @@
 //! [`Store`] on SQLite: opening and migrating the file, the writer's queue, the readers' pool.
 
 mod apply;
+mod backup;
+mod examine;
+mod identity;
 mod inbox;
 pub(crate) mod query;
 pub(crate) mod rows;
 pub(crate) mod upkeep;
 mod writer;
+
+pub use backup::{BackupError, backup, restore};
+pub use examine::{Examination, examine};
 
 use crate::{Committed, Failure, Outcome, Submission};
 use ordercast_core::{Timestamp, channel::Epoch};
@@ -26,7 +32,7 @@ const READ_QUEUE_MAX: usize = 4_096;
 /// A reader is bound by the CPU once pages are cached: more than the cores gain nothing.
 const READERS: usize = 2;
 
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_orders.sql"),
     include_str!("migrations/002_occurred_at.sql"),
     include_str!("migrations/003_jobs.sql"),
@@ -59,7 +65,7 @@ pub enum OpenError {
 }
 
 /// "OCST": marks the file as ours in its header (`PRAGMA application_id`).
-const APPLICATION_ID: i64 = 0x4F43_5354;
+pub(super) const APPLICATION_ID: i64 = 0x4F43_5354;
 
 type ReadJob = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -100,7 +106,7 @@ impl Store {
         restrict_permissions(path)?;
         configure_writer(&connection).map_err(sqlite)?;
         migrate(&mut connection, path)?;
-        let epoch = identity(&connection, now, identity_seed).map_err(sqlite)?;
+        let (epoch, high_water) = identity::establish(&connection, path, now, identity_seed)?;
         let newest: i64 = connection
             .query_row("SELECT coalesce(max(event_id), 0) FROM events", [], |row| {
                 row.get(0)
@@ -109,7 +115,13 @@ impl Store {
 
         let (event_sender, newest_event) = watch::channel(newest);
         let (writes, write_queue) = mpsc::channel(WRITE_QUEUE_MAX);
-        let writer = writer::Writer::new(connection, epoch.clone(), event_sender, on_commit);
+        let writer = writer::Writer::new(
+            connection,
+            epoch.clone(),
+            high_water,
+            event_sender,
+            on_commit,
+        );
         let mut threads = vec![spawn("ordercast-writer", move || writer.run(write_queue))];
 
         let (reads, read_queue) = sync_mpsc::sync_channel::<ReadJob>(READ_QUEUE_MAX);
@@ -211,7 +223,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     }
 }
 
-fn lock_file(path: &Path) -> Result<File, OpenError> {
+pub(super) fn lock_file(path: &Path) -> Result<File, OpenError> {
     let io = |source| OpenError::Io {
         path: path.to_owned(),
         source,
@@ -229,7 +241,7 @@ fn lock_file(path: &Path) -> Result<File, OpenError> {
 }
 
 /// The file holds secrets.
-fn restrict_permissions(path: &Path) -> Result<(), OpenError> {
+pub(super) fn restrict_permissions(path: &Path) -> Result<(), OpenError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -307,27 +319,4 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
         transaction.commit().map_err(sqlite)?;
     }
     Ok(())
-}
-
-/// Reads the database's identity, or gives it one. The epoch is the identity followed by the
-/// generation, so that it survives restarts and differs between two databases.
-fn identity(connection: &Connection, now: Timestamp, seed: u64) -> rusqlite::Result<Epoch> {
-    let mut mixed = seed ^ now.millis().unsigned_abs().rotate_left(32);
-    let identity: String = (0..8)
-        .map(|_| {
-            let letter = b'a' + u8::try_from(mixed % 26).unwrap_or(0);
-            mixed /= 26;
-            char::from(letter)
-        })
-        .collect();
-    let insert = "INSERT OR IGNORE INTO meta (name, value) VALUES (?1, ?2)";
-    connection.execute(insert, ("identity", &identity))?;
-    connection.execute(insert, ("generation", "1"))?;
-    let read = |name: &str| {
-        connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| {
-            row.get::<_, String>(0)
-        })
-    };
-    let epoch = format!("{}{}", read("identity")?, read("generation")?);
-    Epoch::new(&epoch).ok_or_else(|| rows::corrupt("meta.identity"))
 }

@@ -5,7 +5,10 @@
 //! the process, because after a failed fsync nobody knows what is on disk; recovery starts from the
 //! log.
 
-use super::apply::Batch;
+use super::{
+    apply::{Batch, Made},
+    identity::HighWater,
+};
 use crate::{Committed, Failure, Outcome, Submission, change::Reply};
 use ordercast_core::channel::Epoch;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -24,6 +27,7 @@ pub(super) struct Job {
 pub(super) struct Writer<F> {
     connection: Connection,
     epoch: Epoch,
+    high_water: HighWater,
     newest_event: watch::Sender<i64>,
     on_commit: F,
     /// Per project the lowest order id that may be free: spares a search after imports.
@@ -34,18 +38,21 @@ struct Written {
     outcomes: Vec<Outcome>,
     committed: Vec<Committed>,
     newest_event: Option<i64>,
+    newest_position: Option<i64>,
 }
 
 impl<F: FnMut(&[Committed]) + Send> Writer<F> {
     pub(super) fn new(
         connection: Connection,
         epoch: Epoch,
+        high_water: HighWater,
         newest_event: watch::Sender<i64>,
         on_commit: F,
     ) -> Self {
         Self {
             connection,
             epoch,
+            high_water,
             newest_event,
             on_commit,
             order_id_floor: HashMap::new(),
@@ -87,7 +94,11 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
             .iter()
             .map(|job| batch.apply(&job.submission))
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        let (committed, newest_event) = batch.finish();
+        let Made {
+            committed,
+            newest_event,
+            newest_position,
+        } = batch.finish();
         transaction
             .commit()
             .inspect_err(end_process_if_log_failed)?;
@@ -95,10 +106,15 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
             outcomes,
             committed,
             newest_event,
+            newest_position,
         })
     }
 
     fn announce(&mut self, written: Written, jobs: impl Iterator<Item = Job>) {
+        if let Some(position) = written.newest_position {
+            // Before clients see the publication: what they have seen is below the mark.
+            self.high_water.raise(position);
+        }
         (self.on_commit)(&written.committed);
         if let Some(newest) = written.newest_event {
             self.newest_event.send_replace(newest);
