@@ -1,6 +1,7 @@
 //! The `ordercast` binary: its commands, each in a file of its own.
 
 mod backup;
+mod bench;
 mod demo;
 mod doctor;
 mod serve;
@@ -46,6 +47,8 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Check configuration, data folder, database and clock, and say what to do
     Doctor(doctor::DoctorArgs),
+    /// Measure: load generators for this server
+    Bench(bench::BenchArgs),
     /// Print the configuration reference: a file with every setting and its default
     Config,
 }
@@ -79,6 +82,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Watch(args) => watch::run(args).await?,
         Command::Backup(args) => backup::backup(&args)?,
         Command::Restore(args) => backup::restore(&args)?,
+        Command::Bench(args) => bench::run(args).await?,
         // Its findings are its exit code.
         Command::Doctor(args) => return doctor::run(&args).await,
         Command::Config => print!("{}", ordercast_server::config::Config::reference()),
