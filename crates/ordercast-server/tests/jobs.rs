@@ -113,7 +113,7 @@ impl Shop {
 
     async fn new_order(&self, at: Timestamp) -> OrderId {
         match self.order(at, None).await {
-            Outcome::Order(applied) => applied.order.id,
+            Outcome::Order(applied) => applied.order().id,
             other => panic!("{other:?}"),
         }
     }
@@ -246,7 +246,8 @@ async fn a_key_is_remembered_while_its_order_may_be_paid() {
     let Outcome::Order(second) = shop.order(START, Some("ended")).await else {
         panic!()
     };
-    shop.ask(second.order.id, Target::Canceled, later(1)).await;
+    shop.ask(second.order().id, Target::Canceled, later(1))
+        .await;
     let day_6 = START.plus(DAY * 6);
     assert_eq!(
         prune(
@@ -281,7 +282,7 @@ async fn a_key_is_remembered_while_its_order_may_be_paid() {
         shop.order(day_8, Some("ended")).await,
         Outcome::Order(_)
     ));
-    assert_eq!(shop.status(first.order.id).await, Status::New);
+    assert_eq!(shop.status(first.order().id).await, Status::New);
 }
 
 #[tokio::test]

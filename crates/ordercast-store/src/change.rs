@@ -1,6 +1,6 @@
 //! What may be asked of the writer, and what it answers.
 
-use crate::{CatalogueItem, Credential, Failure, Project, Source};
+use crate::{CatalogueItem, Credential, Failure, Found, Project, Source};
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
     channel::{Epoch, Offset},
@@ -127,12 +127,17 @@ pub struct Rendered {
 /// An order as a change left it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    pub order: Order,
-    /// Internal, time-ordered key.
-    pub order_key: i64,
+    pub found: Arc<Found>,
     pub epoch: Epoch,
     /// The channel's newest offset after the change.
     pub offset: Offset,
+}
+
+impl Applied {
+    #[must_use]
+    pub fn order(&self) -> &Order {
+        &self.found.order
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -134,7 +134,7 @@ impl Fixture {
 
     async fn create(&self, user: &str, id: Option<i64>) -> OrderId {
         match self.submit(new_order(user, id)).await {
-            Outcome::Order(applied) => applied.order.id,
+            Outcome::Order(applied) => applied.order().id,
             other => panic!("not created: {other:?}"),
         }
     }
@@ -305,7 +305,7 @@ async fn an_idempotency_key_has_one_effect() {
         let render = |outcome: &Outcome| match outcome {
             Outcome::Order(applied) => Rendered {
                 status: 201,
-                body: applied.order.id.to_string(),
+                body: applied.order().id.to_string(),
             },
             other => panic!("not rendered: {other:?}"),
         };
@@ -327,7 +327,7 @@ async fn an_idempotency_key_has_one_effect() {
     let again = submit(1).await.expect("committed");
     let stored = Rendered {
         status: 201,
-        body: first.order.id.to_string(),
+        body: first.order().id.to_string(),
     };
     assert_eq!(again, Outcome::Replayed(stored));
     assert_eq!(submit(2).await.expect("committed"), Outcome::KeyConflict);

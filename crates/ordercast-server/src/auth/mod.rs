@@ -130,12 +130,11 @@ impl Auth {
                     .is_some_and(|hash| token.hash().ct_eq(hash).into())
             })
             .ok_or(Rejected::Credential("unknown payment token"))?;
-        let order = found.order;
         Ok((
             Principal::PaymentToken {
                 project,
-                user: order.user,
-                order: order.id,
+                user: found.order.user.clone(),
+                order: found.order.id,
             },
             None,
         ))

@@ -198,11 +198,9 @@ pub async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (_, found) = find(&app, &project, &order, &headers, Action::ReadOrder).await?;
-    Ok(with_etag(
-        Json(render::order(&found.order)).into_response(),
-        found.order.version,
-        &headers,
-    ))
+    Ok(unless_known(found.order.version, &headers, || {
+        Json(render::order(&found.order)).into_response()
+    }))
 }
 
 /// The order's timeline: every version with who, why and when.
@@ -237,7 +235,7 @@ async fn find(
     order: &str,
     headers: &HeaderMap,
     action: Action,
-) -> Result<(ProjectId, Found), Problem> {
+) -> Result<(ProjectId, Arc<Found>), Problem> {
     let project: ProjectId = path_id(project)?;
     caller::server(&app.auth, headers, action, Object::Project(project))?;
     let order: OrderId = path_id(order)?;
@@ -316,8 +314,12 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> 
     }
 }
 
-/// Adds the `ETag`, and answers 304 without a body when the caller has that version already.
-pub fn with_etag(mut response: Response, version: Version, headers: &HeaderMap) -> Response {
+/// The answer with its `ETag`, or 304 when the caller has that version already.
+pub fn unless_known(
+    version: Version,
+    headers: &HeaderMap,
+    render: impl FnOnce() -> Response,
+) -> Response {
     let etag = format!("\"{version}\"");
     let is_known = headers
         .get(header::IF_NONE_MATCH)
@@ -327,11 +329,13 @@ pub fn with_etag(mut response: Response, version: Version, headers: &HeaderMap) 
                 .map(str::trim)
                 .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
         });
-    if is_known {
-        response = StatusCode::NOT_MODIFIED.into_response();
-    }
+    let mut response = if is_known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        render()
+    };
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&etag) {
+    if let Ok(value) = HeaderValue::try_from(etag) {
         headers.insert(header::ETAG, value);
     }
     // The answer depends on who asks and changes at any time.

@@ -106,7 +106,7 @@ pub fn order(order: &Order) -> Value {
 /// The order after a change, with its channel's position: a tracking client that has reached it has
 /// seen the change.
 fn applied(applied: &Applied) -> Value {
-    let mut value = order(&applied.order);
+    let mut value = order(applied.order());
     value["position"] = json!({ "epoch": applied.epoch, "offset": applied.offset });
     value
 }

@@ -6,7 +6,7 @@
 use super::{
     App, body,
     caller::{self, permit},
-    orders::{check_quantity, with_etag},
+    orders::{check_quantity, unless_known},
     problem::Problem,
 };
 use crate::{auth::PaymentToken, clock};
@@ -138,18 +138,18 @@ async fn read_order(
         .order(project, id)
         .await?
         .ok_or_else(ApiError::order_not_found)?;
-    let order = found.order;
+    let order = &found.order;
     permit(
         &principal,
         Action::ReadOrder,
         Object::Order(project, &order.user, order.id),
     )
     .map_err(|_| ApiError::order_not_found())?;
-    Ok(with_etag(
-        Json(render_order(&order)).into_response(),
-        order.version,
-        &headers,
-    ))
+    Ok(unless_known(order.version, &headers, || {
+        let body = found.rendered(|order| render_order(order).to_string());
+        let json = HeaderValue::from_static("application/json");
+        ([(header::CONTENT_TYPE, json)], body.to_owned()).into_response()
+    }))
 }
 
 /// A project that no credential can be of is a bad credential.
@@ -264,9 +264,9 @@ async fn buy_item(
         .await?
     {
         Outcome::Order(applied) => {
-            let token = PaymentToken::new(applied.order_key, secret).encode();
+            let token = PaymentToken::new(applied.found.order_key, secret).encode();
             Ok(Json(
-                json!({ "order_id": applied.order.id, "token": token }),
+                json!({ "order_id": applied.order().id, "token": token }),
             ))
         }
         _ => Err(Problem::unavailable().into()),

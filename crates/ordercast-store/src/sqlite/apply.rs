@@ -3,25 +3,26 @@
 
 use super::{
     inbox,
+    memory::Memory,
     query::{catalogue, project_settings},
     rows::{self, OrderRow, json},
     upkeep,
 };
 use crate::{
-    Applied, Change, Committed, Credential, NewOrder, NewProject, Outcome, Project, Rendered,
-    Source, Submission,
+    Applied, Change, Committed, Credential, Found, NewOrder, NewProject, Outcome, Project,
+    Rendered, Source, Submission,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
     channel::{Channel, Epoch, Offset, Publication},
-    ids::{INT_MAX, Version},
+    ids::Version,
     order::{
         Actor, Cause, Changed, Facets, Order, Request, Rules, Status, TrackingStatus, follow,
         request,
     },
 };
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// Ids that we give out start here, so that every one has as many digits as SDK logs expect of an
 /// order number; ids that a shop brings along may be any.
@@ -31,7 +32,7 @@ const ORDER_ID_BASE: i64 = 1_000_000;
 pub(super) struct Batch<'a> {
     pub connection: &'a Connection,
     epoch: &'a Epoch,
-    order_id_floor: &'a mut HashMap<u32, u32>,
+    memory: &'a mut Memory,
     made: Made,
 }
 
@@ -42,18 +43,22 @@ pub(super) struct Made {
     pub newest_event: Option<i64>,
     /// Of the publications.
     pub newest_position: Option<i64>,
+    /// Orders that changed, as they are now.
+    pub orders: HashMap<(ProjectId, OrderId), Arc<Found>>,
+    /// By channel key, the newest offset of channels that got publications.
+    tops: HashMap<i64, Offset>,
 }
 
 impl<'a> Batch<'a> {
     pub(super) fn new(
         connection: &'a Connection,
         epoch: &'a Epoch,
-        order_id_floor: &'a mut HashMap<u32, u32>,
+        memory: &'a mut Memory,
     ) -> Self {
         Self {
             connection,
             epoch,
-            order_id_floor,
+            memory,
             made: Made::default(),
         }
     }
@@ -108,7 +113,7 @@ impl<'a> Batch<'a> {
                 answer.body,
                 submission.at.millis(),
                 match &outcome {
-                    Outcome::Order(applied) => Some(applied.order_key),
+                    Outcome::Order(applied) => Some(applied.found.order_key),
                     _ => None,
                 },
             ])?;
@@ -133,17 +138,15 @@ impl<'a> Batch<'a> {
                 if_version,
                 cause,
             } => {
-                let Some(row) = rows::order_by_id(self.connection, *project, *order)? else {
+                let Some(row) = self.order(*project, *order)? else {
                     return Ok(Outcome::NotFound);
                 };
                 self.request(row, request, *if_version, cause)
             }
-            Change::Expire { project, order } => {
-                match rows::order_by_id(self.connection, *project, *order)? {
-                    Some(row) => upkeep::expire(self, row, at),
-                    None => Ok(Outcome::NotFound),
-                }
-            }
+            Change::Expire { project, order } => match self.order(*project, *order)? {
+                Some(row) => upkeep::expire(self, row, at),
+                None => Ok(Outcome::NotFound),
+            },
             Change::Prune {
                 what,
                 before,
@@ -229,18 +232,17 @@ impl<'a> Batch<'a> {
     }
 
     fn create_order(&mut self, new: &NewOrder) -> rusqlite::Result<Outcome> {
-        let Some(settings) = project_settings(self.connection, new.project)? else {
+        let Some(settings) = self.memory.settings(self.connection, new.project)? else {
             return Ok(Outcome::NotFound);
         };
-        let order_key: i64 = self
-            .connection
-            .prepare_cached("SELECT coalesce(max(order_key), 0) + 1 FROM orders")?
-            .query_row([], |row| row.get(0))?;
-        let id = match new.id {
-            Some(id) if self.is_taken(new.project, id)? => return Ok(Outcome::Exists),
-            Some(id) => id,
-            None => self.next_order_id(new.project, order_key)?,
-        };
+        let lifetime = new.lifetime.unwrap_or_else(|| settings.order_lifetime());
+        if let Some(id) = new.id
+            && self.is_taken(new.project, id)?
+        {
+            return Ok(Outcome::Exists);
+        }
+        let order_key = self.memory.next_order_key(self.connection)?;
+        let id = self.take_order_id(new.project, new.id, order_key)?;
         let channel_key = self.channel_key(new)?;
         let is_free = new.content.is_free();
         let facets = if is_free {
@@ -248,7 +250,6 @@ impl<'a> Batch<'a> {
         } else {
             Facets::default()
         };
-        let lifetime = new.lifetime.unwrap_or_else(|| settings.order_lifetime());
         let order = Order {
             project: new.project,
             id,
@@ -331,7 +332,9 @@ impl<'a> Batch<'a> {
         if to != Status::Paid {
             return Ok(());
         }
-        let rules = project_settings(self.connection, row.order.project)?
+        let rules = self
+            .memory
+            .settings(self.connection, row.order.project)?
             .map_or_else(Rules::default, |settings| settings.rules());
         while let Some((next, rule, reason)) = follow(&row.order, rules, cause.at) {
             let cause = Cause {
@@ -429,6 +432,9 @@ impl<'a> Batch<'a> {
                 order.updated_at.millis(),
             ])?;
         self.made.newest_event = Some(self.connection.last_insert_rowid());
+        let key = (order.project, order.id);
+        let found = Arc::new(Found::new(row.clone()));
+        self.made.orders.insert(key, found);
         Ok(())
     }
 
@@ -440,6 +446,7 @@ impl<'a> Batch<'a> {
                 "UPDATE channels SET top = top + 1 WHERE channel_key = ?1 RETURNING top",
             )?
             .query_row([row.channel_key], |row| rows::offset(row.get(0)?))?;
+        self.made.tops.insert(row.channel_key, offset);
         let publication = Publication {
             offset,
             order_id: row.order.id,
@@ -470,17 +477,40 @@ impl<'a> Batch<'a> {
         Ok(offset)
     }
 
+    /// The answer about an order that was changed.
     pub(super) fn applied(&self, row: OrderRow) -> rusqlite::Result<Outcome> {
-        let offset = self
-            .connection
-            .prepare_cached("SELECT top FROM channels WHERE channel_key = ?1")?
-            .query_row([row.channel_key], |row| rows::offset(row.get(0)?))?;
+        let offset = match self.made.tops.get(&row.channel_key) {
+            Some(offset) => *offset,
+            None => self
+                .connection
+                .prepare_cached("SELECT top FROM channels WHERE channel_key = ?1")?
+                .query_row([row.channel_key], |row| rows::offset(row.get(0)?))?,
+        };
+        let key = (row.order.project, row.order.id);
+        let found = match self.made.orders.get(&key) {
+            Some(found) => Arc::clone(found),
+            None => Arc::new(Found::new(row)),
+        };
         Ok(Outcome::Order(Box::new(Applied {
-            order: row.order,
-            order_key: row.order_key,
+            found,
             epoch: self.epoch.clone(),
             offset,
         })))
+    }
+
+    /// As this batch left it, else as it was committed.
+    pub(super) fn order(
+        &self,
+        project: ProjectId,
+        id: OrderId,
+    ) -> rusqlite::Result<Option<OrderRow>> {
+        if let Some(found) = self.made.orders.get(&(project, id)) {
+            return Ok(Some(found.row()));
+        }
+        if let Some(found) = self.memory.cache.get(project, id) {
+            return Ok(Some(found.row()));
+        }
+        rows::order_by_id(self.connection, project, id)
     }
 
     fn channel_key(&self, new: &NewOrder) -> rusqlite::Result<i64> {
@@ -507,22 +537,27 @@ impl<'a> Batch<'a> {
             .exists((project.get(), id.get()))
     }
 
-    /// Grows with time, so that the index on it is appended to; skips what a shop brought along.
-    fn next_order_id(&mut self, project: ProjectId, order_key: i64) -> rusqlite::Result<OrderId> {
-        let floor = self
-            .order_id_floor
-            .get(&project.get())
-            .copied()
-            .unwrap_or(1);
-        let mut candidate = (ORDER_ID_BASE + order_key).max(floor.into());
-        loop {
-            let id = rows::order_id(candidate)?;
-            if !self.is_taken(project, id)? {
-                self.order_id_floor
-                    .insert(project.get(), id.get().min(INT_MAX - 1) + 1);
-                return Ok(id);
+    /// `asked`, which must be free, or the next one. Those that we give out grow with time, so that
+    /// the index on them is appended to, and skip what a shop brought along.
+    fn take_order_id(
+        &mut self,
+        project: ProjectId,
+        asked: Option<OrderId>,
+        order_key: i64,
+    ) -> rusqlite::Result<OrderId> {
+        let highest = *self.memory.highest_order_id(self.connection, project)?;
+        let id = match asked {
+            Some(id) => id,
+            None => {
+                let mut candidate = ORDER_ID_BASE + order_key;
+                while candidate <= highest && self.is_taken(project, rows::order_id(candidate)?)? {
+                    candidate += 1;
+                }
+                rows::order_id(candidate)?
             }
-            candidate += 1;
-        }
+        };
+        let highest = self.memory.highest_order_id(self.connection, project)?;
+        *highest = (*highest).max(id.get().into());
+        Ok(id)
     }
 }

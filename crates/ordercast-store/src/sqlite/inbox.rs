@@ -54,7 +54,7 @@ pub(super) fn receive(
                 ),
             ),
             Subject::Order { order, attempt } => {
-                let row = rows::order_by_id(batch.connection, entry.project, *order)?;
+                let row = batch.order(entry.project, *order)?;
                 let result = match row {
                     Some(mut row) => {
                         let result = apply_event(batch, &mut row, event, &cause(&event.kind))?;

@@ -5,6 +5,7 @@ mod backup;
 mod examine;
 mod identity;
 mod inbox;
+mod memory;
 pub(crate) mod query;
 pub(crate) mod rows;
 pub(crate) mod upkeep;
@@ -13,7 +14,7 @@ mod writer;
 pub use backup::{BackupError, backup, restore};
 pub use examine::{Examination, examine};
 
-use crate::{Committed, Failure, Outcome, Submission};
+use crate::{Committed, Failure, Outcome, Submission, cache::OrderCache};
 use ordercast_core::{Timestamp, channel::Epoch};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
@@ -82,6 +83,7 @@ struct Inner {
     threads: Vec<JoinHandle<()>>,
     epoch: Epoch,
     newest_event: watch::Receiver<i64>,
+    cache: Arc<OrderCache>,
     _lock: File,
 }
 
@@ -114,11 +116,13 @@ impl Store {
             .map_err(sqlite)?;
 
         let (event_sender, newest_event) = watch::channel(newest);
+        let cache = Arc::new(OrderCache::new());
         let (writes, write_queue) = mpsc::channel(WRITE_QUEUE_MAX);
         let writer = writer::Writer::new(
             connection,
             epoch.clone(),
             high_water,
+            Arc::clone(&cache),
             event_sender,
             on_commit,
         );
@@ -146,6 +150,7 @@ impl Store {
             threads,
             epoch,
             newest_event,
+            cache,
             _lock: lock,
         };
         Ok(Self {
@@ -179,6 +184,10 @@ impl Store {
     #[must_use]
     pub fn newest_event(&self) -> watch::Receiver<i64> {
         self.inner.newest_event.clone()
+    }
+
+    pub(crate) fn cache(&self) -> &OrderCache {
+        &self.inner.cache
     }
 
     pub(crate) async fn read<T: Send + 'static>(

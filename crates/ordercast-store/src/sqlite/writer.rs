@@ -8,11 +8,12 @@
 use super::{
     apply::{Batch, Made},
     identity::HighWater,
+    memory::Memory,
 };
-use crate::{Committed, Failure, Outcome, Submission, change::Reply};
+use crate::{Committed, Failure, Outcome, Submission, cache::OrderCache, change::Reply};
 use ordercast_core::channel::Epoch;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use std::collections::HashMap;
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 /// Bounds the time of one transaction and the loss of work when one change fails.
@@ -28,17 +29,14 @@ pub(super) struct Writer<F> {
     connection: Connection,
     epoch: Epoch,
     high_water: HighWater,
+    memory: Memory,
     newest_event: watch::Sender<i64>,
     on_commit: F,
-    /// Per project the lowest order id that may be free: spares a search after imports.
-    order_id_floor: HashMap<u32, u32>,
 }
 
 struct Written {
     outcomes: Vec<Outcome>,
-    committed: Vec<Committed>,
-    newest_event: Option<i64>,
-    newest_position: Option<i64>,
+    made: Made,
 }
 
 impl<F: FnMut(&[Committed]) + Send> Writer<F> {
@@ -46,6 +44,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         connection: Connection,
         epoch: Epoch,
         high_water: HighWater,
+        cache: Arc<OrderCache>,
         newest_event: watch::Sender<i64>,
         on_commit: F,
     ) -> Self {
@@ -53,9 +52,9 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
             connection,
             epoch,
             high_water,
+            memory: Memory::new(cache),
             newest_event,
             on_commit,
-            order_id_floor: HashMap::new(),
         }
     }
 
@@ -86,37 +85,41 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
     }
 
     fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<Written> {
+        let written = self.write_rows(jobs);
+        if written.is_err() {
+            // It may remember what was rolled back.
+            self.memory.forget();
+        }
+        written
+    }
+
+    fn write_rows(&mut self, jobs: &[Job]) -> rusqlite::Result<Written> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut batch = Batch::new(&transaction, &self.epoch, &mut self.order_id_floor);
+        let mut batch = Batch::new(&transaction, &self.epoch, &mut self.memory);
         let outcomes = jobs
             .iter()
             .map(|job| batch.apply(&job.submission))
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        let Made {
-            committed,
-            newest_event,
-            newest_position,
-        } = batch.finish();
+        let made = batch.finish();
+        self.memory.cache.begin_commit();
         transaction
             .commit()
             .inspect_err(end_process_if_log_failed)?;
-        Ok(Written {
-            outcomes,
-            committed,
-            newest_event,
-            newest_position,
-        })
+        Ok(Written { outcomes, made })
     }
 
     fn announce(&mut self, written: Written, jobs: impl Iterator<Item = Job>) {
-        if let Some(position) = written.newest_position {
+        let made = written.made;
+        if let Some(position) = made.newest_position {
             // Before clients see the publication: what they have seen is below the mark.
             self.high_water.raise(position);
         }
-        (self.on_commit)(&written.committed);
-        if let Some(newest) = written.newest_event {
+        // Before anybody hears of it: who asks then must not get an older version.
+        self.memory.cache.committed(made.orders.into_values());
+        (self.on_commit)(&made.committed);
+        if let Some(newest) = made.newest_event {
             self.newest_event.send_replace(newest);
         }
         for (job, outcome) in jobs.zip(written.outcomes) {

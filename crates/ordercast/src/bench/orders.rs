@@ -317,7 +317,7 @@ async fn create(store: &Store, first: u64, count: u64) -> anyhow::Result<Vec<Ord
     outcomes
         .into_iter()
         .map(|outcome| match outcome? {
-            Outcome::Order(applied) => Ok(applied.order.id),
+            Outcome::Order(applied) => Ok(applied.order().id),
             other => bail!("not created: {other:?}"),
         })
         .collect()
