@@ -6,7 +6,7 @@ use super::{
     server::{JWT_SECRET, Server},
 };
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use futures_util::future::{join_all, try_join_all};
 use ordercast_core::{
     OrderId, ProjectId, UserId,
@@ -49,6 +49,9 @@ pub struct OrdersArgs {
     /// Orders in the database for the measurement of growth; 0 leaves it out
     #[arg(long, default_value_t = 0)]
     orders: usize,
+    /// Measure this alone
+    #[arg(long, value_enum)]
+    only: Option<Part>,
     /// Where to make the folders of the databases
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -57,8 +60,39 @@ pub struct OrdersArgs {
     json: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Durable changes over HTTP
+    Changes,
+    /// The writer without HTTP, and the size on disk
+    Writer,
+    /// Get order
+    Polling,
+    /// A large database against an empty one
+    Growth,
+}
+
 pub async fn run(args: &OrdersArgs) -> anyhow::Result<()> {
+    let wanted = |part| args.only.is_none_or(|only| only == part);
     let mut figures = Vec::new();
+    if wanted(Part::Changes) {
+        figures.extend(changes(args).await?);
+    }
+    if wanted(Part::Writer) {
+        figures.extend(writer(args).await?);
+    }
+    if wanted(Part::Polling) {
+        figures.push(polling(args).await?);
+    }
+    if wanted(Part::Growth) && args.orders > 0 {
+        figures.extend(growth(args).await?);
+    }
+    progress("");
+    print(&figures, args.json);
+    Ok(())
+}
+
+async fn changes(args: &OrdersArgs) -> anyhow::Result<[Figure; 2]> {
     let (mut changes, mut p99s, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..args.runs {
         progress(&format!(
@@ -73,12 +107,15 @@ pub async fn run(args: &OrdersArgs) -> anyhow::Result<()> {
         changes.push(rate);
         p99s.push(millis(latencies.percentile(99.0)));
     }
-    let disk = format!("one fdatasync takes {:.0} us", median(&syncs));
     let name = "acknowledged durable changes";
-    figures.push(Figure::new(name, "per second", changes, disk.clone()));
-    figures.push(Figure::new("p99 of a change", "ms", p99s, String::new()));
+    Ok([
+        Figure::new(name, "per second", changes, disk(&syncs)),
+        Figure::new("p99 of a change", "ms", p99s, String::new()),
+    ])
+}
 
-    let (mut alone, mut sizes) = (Vec::new(), Vec::new());
+async fn writer(args: &OrdersArgs) -> anyhow::Result<[Figure; 2]> {
+    let (mut alone, mut sizes, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..args.runs {
         progress(&format!(
             "the writer alone, run {} of {}",
@@ -86,19 +123,20 @@ pub async fn run(args: &OrdersArgs) -> anyhow::Result<()> {
             args.runs
         ));
         let folder = folder(args)?;
+        syncs.push(sync_micros(folder.path())?);
         let (rate, size) = write_alone(folder.path(), args.seconds).await?;
         alone.push(rate);
         sizes.push(size);
     }
-    figures.push(Figure::new(
-        "the writer alone, batches of 100",
-        "per second",
-        alone,
-        disk,
-    ));
-    let name = "size of an order with four changes";
-    figures.push(Figure::new(name, "bytes", sizes, String::new()));
+    let name = "the writer alone, batches of 100";
+    let size = "size of an order with four changes";
+    Ok([
+        Figure::new(name, "per second", alone, disk(&syncs)),
+        Figure::new(size, "bytes", sizes, String::new()),
+    ])
+}
 
+async fn polling(args: &OrdersArgs) -> anyhow::Result<Figure> {
     let (mut per_core, mut per_second) = (Vec::new(), Vec::new());
     for run in 0..args.runs {
         progress(&format!("get order, run {} of {}", run + 1, args.runs));
@@ -109,19 +147,12 @@ pub async fn run(args: &OrdersArgs) -> anyhow::Result<()> {
         per_second.push(second);
     }
     let beside = format!("{:.0} per second in all", median(&per_second));
-    figures.push(Figure::new(
-        "get order, half 304",
-        "per CPU second",
-        per_core,
-        beside,
-    ));
+    let name = "get order, half 304";
+    Ok(Figure::new(name, "per CPU second", per_core, beside))
+}
 
-    if args.orders > 0 {
-        figures.extend(growth(args).await?);
-    }
-    progress("");
-    print(&figures, args.json);
-    Ok(())
+fn disk(syncs: &[f64]) -> String {
+    format!("one fdatasync takes {:.0} us", median(syncs))
 }
 
 fn progress(what: &str) {
