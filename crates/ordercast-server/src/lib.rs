@@ -63,6 +63,8 @@ impl Bound {
             path: config.data_dir.clone(),
             source,
         };
+        // First: what is counted before it goes nowhere.
+        let metrics = install_metrics();
         std::fs::create_dir_all(&config.data_dir).map_err(data_dir)?;
         let root_key = match &config.root_key {
             Some(key) => key.clone(),
@@ -87,7 +89,7 @@ impl Bound {
         let app = App {
             store,
             auth,
-            metrics: install_metrics(),
+            metrics,
             stopping,
         };
         Ok(Self {

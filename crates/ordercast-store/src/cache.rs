@@ -6,10 +6,11 @@
 
 use crate::read::Found;
 use lru::LruCache;
-use metrics::{counter, gauge};
+use metrics::{Counter, counter, gauge};
 use ordercast_core::{OrderId, ProjectId};
 use parking_lot::Mutex;
 use std::{
+    fmt,
     num::NonZeroUsize,
     sync::{
         Arc,
@@ -27,13 +28,20 @@ const SHARD_CAPACITY: NonZeroUsize = match NonZeroUsize::new(CAPACITY / SHARDS) 
 
 type Key = (ProjectId, OrderId);
 
-#[derive(Debug)]
 pub(crate) struct OrderCache {
     shards: Vec<Mutex<LruCache<Key, Arc<Found>>>>,
     /// From the internal key, which payment tokens carry. It never changes.
     keys: Vec<Mutex<LruCache<i64, Key>>>,
     /// Commits begun so far.
     commits: AtomicU64,
+    hits: Counter,
+    misses: Counter,
+}
+
+impl fmt::Debug for OrderCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OrderCache(..)")
+    }
 }
 
 /// When a reader began, in commits.
@@ -50,6 +58,8 @@ impl OrderCache {
                 .map(|_| Mutex::new(LruCache::new(SHARD_CAPACITY)))
                 .collect(),
             commits: AtomicU64::new(0),
+            hits: counter!("ordercast_order_cache_total", "result" => "hit"),
+            misses: counter!("ordercast_order_cache_total", "result" => "miss"),
         }
     }
 
@@ -64,8 +74,12 @@ impl OrderCache {
     pub(crate) fn get(&self, project: ProjectId, order: OrderId) -> Option<Arc<Found>> {
         let key = (project, order);
         let found = self.shard(key).lock().get(&key).cloned();
-        let result = if found.is_some() { "hit" } else { "miss" };
-        counter!("ordercast_order_cache_total", "result" => result).increment(1);
+        let count = if found.is_some() {
+            &self.hits
+        } else {
+            &self.misses
+        };
+        count.increment(1);
         found
     }
 

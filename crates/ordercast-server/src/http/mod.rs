@@ -3,6 +3,7 @@
 mod body;
 mod caller;
 mod inbox;
+mod measure;
 mod ops;
 mod order_changes;
 mod orders;
@@ -14,16 +15,14 @@ mod store_api;
 
 pub use serve::{Listener, Shutdown, requested};
 
-use crate::{auth::Auth, clock};
+use crate::auth::Auth;
 use axum::{
     Router,
-    extract::{MatchedPath, Request},
     http::{StatusCode, Uri},
-    middleware::{self, Next},
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
-use metrics::{counter, histogram};
 use metrics_exporter_prometheus::PrometheusHandle;
 use ordercast_core::ids::Invalid;
 use ordercast_store::Store;
@@ -88,7 +87,7 @@ pub fn finish(router: Router) -> Router {
     router
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn(count))
+        .layer(middleware::from_fn(measure::measure))
 }
 
 async fn no_such_path(uri: Uri) -> Response {
@@ -109,22 +108,6 @@ async fn method_not_allowed() -> Problem {
         "method_not_allowed",
         "this path does not take this method",
     )
-}
-
-async fn count(request: Request, next: Next) -> Response {
-    // The route, never the path: a path is chosen by the caller and would grow the metric.
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let started = clock::monotonic();
-    let response = next.run(request).await;
-    let status = response.status().as_str().to_owned();
-    counter!("ordercast_http_requests_total", "route" => route.clone(), "status" => status)
-        .increment(1);
-    histogram!("ordercast_http_request_seconds", "route" => route)
-        .record(started.elapsed().as_secs_f64());
-    response
 }
 
 /// An id in a path. What cannot be an id names nothing: 404, as for one that does not exist.
