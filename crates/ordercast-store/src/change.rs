@@ -1,6 +1,8 @@
 //! What may be asked of the writer, and what it answers.
 
-use crate::{CatalogueItem, Credential, Failure, Project, Source};
+use crate::{
+    CatalogueItem, Credential, CredentialChange, CredentialOutcome, Failure, Project, Source,
+};
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
     channel::{Epoch, Offset},
@@ -37,6 +39,7 @@ pub enum Change {
     },
     /// A verified provider event; stored, then applied, ignored or parked in the same transaction.
     Receive(Box<InboxEntry>),
+    Credentials(Box<CredentialChange>),
 }
 
 #[derive(Clone, Debug)]
@@ -137,6 +140,7 @@ pub enum Outcome {
     /// The key was used before with another body.
     KeyConflict,
     Received(InboxOutcome),
+    Credentials(CredentialOutcome),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,15 +4,22 @@
 //! reader before the commit is announced. The server's edges call [`Store`]; nobody else speaks SQL.
 
 mod change;
+pub mod credentials;
 mod read;
+mod secret;
 mod sqlite;
 
 pub use change::{
     Applied, Change, Idempotency, InboxEntry, InboxOutcome, InboxState, NewOrder, NewProject,
     Outcome, Rendered, Submission,
 };
+pub use credentials::{
+    Credential, CredentialChange, CredentialKind, CredentialOutcome, KeyFamily, KeySet,
+    NewCredential, OrderToken, TokenEnd, TokenKind, TokenRules,
+};
 pub use ordercast_core::channel::Range;
 pub use read::{EventRow, Found, InboxRow, VersionRow};
+pub use secret::Secret;
 pub use sqlite::{OpenError, Store};
 
 use ordercast_core::{
@@ -77,54 +84,6 @@ impl Settings {
     #[must_use]
     pub fn order_lifetime(&self) -> Duration {
         Duration::from_secs(self.order_lifetime_seconds.into())
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CredentialKind {
-    /// Value: SHA-256 of the key.
-    ApiKey,
-    /// Value: the shared secret, as the bytes that key the HMAC.
-    Hs256,
-    /// Value: the public key, PEM.
-    Rs256,
-}
-
-impl CredentialKind {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::ApiKey => "api_key",
-            Self::Hs256 => "hs256",
-            Self::Rs256 => "rs256",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::ApiKey, Self::Hs256, Self::Rs256]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-    }
-}
-
-/// What proves that a caller is of a project.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credential {
-    pub project: ProjectId,
-    pub kind: CredentialKind,
-    /// Public: the key's id in logs and versions, or the `kid` of a JWT key.
-    pub name: String,
-    pub value: Vec<u8>,
-}
-
-impl std::fmt::Debug for Credential {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Credential({} {} {})",
-            self.project,
-            self.kind.as_str(),
-            self.name
-        )
     }
 }
 

@@ -2,16 +2,17 @@
 //! finds the order, asks, and writes what comes back.
 
 use super::{
-    inbox,
+    credentials, inbox,
     query::{catalogue, project_settings},
     rows::{self, OrderRow, json},
 };
 use crate::{
-    Applied, Change, Committed, Credential, NewOrder, NewProject, Outcome, Project, Rendered,
-    Settings, Source, Submission,
+    Applied, Change, Committed, CredentialKind, NewCredential, NewOrder, NewProject, Outcome,
+    Project, Rendered, Secret, Settings, Source, Submission,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
+    access::Scopes,
     channel::{Channel, Epoch, Offset, Publication},
     ids::{INT_MAX, Version},
     order::{
@@ -126,6 +127,7 @@ impl<'a> Batch<'a> {
                 self.request(row, *target, *if_version, cause)
             }
             Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
+            Change::Credentials(change) => credentials::apply(self.connection, change, at),
         }
     }
 
@@ -164,19 +166,18 @@ impl<'a> Batch<'a> {
             settings: new.settings.clone(),
             created_at: at,
         };
-        let mut credentials = Vec::new();
+        let mut keys = Vec::new();
         for (kind, name, value) in &new.credentials {
-            self.connection.execute(
-                "INSERT INTO credentials (project_id, kind, name, value, created_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                (id.get(), kind.as_str(), name, value, at.millis()),
-            )?;
-            credentials.push(Credential {
-                project: id,
+            let key = NewCredential {
                 kind: *kind,
                 name: name.clone(),
-                value: value.clone(),
-            });
+                label: name.clone(),
+                kid: None,
+                scopes: (*kind == CredentialKind::ApiKey).then_some(Scopes::All),
+                value: Secret::new(value.clone()),
+                key_set: None,
+            };
+            keys.push(credentials::insert(self.connection, id, &key, "", at)?);
         }
         let mut sources = Vec::new();
         for (source, provider, secret) in &new.sources {
@@ -201,7 +202,7 @@ impl<'a> Batch<'a> {
         for item in &new.items {
             catalogue::put(self.connection, id, item)?;
         }
-        Ok(Outcome::Project(Box::new((project, credentials, sources))))
+        Ok(Outcome::Project(Box::new((project, keys, sources))))
     }
 
     fn create_order(&mut self, new: &NewOrder) -> rusqlite::Result<Outcome> {

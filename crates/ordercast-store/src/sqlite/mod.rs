@@ -1,6 +1,7 @@
 //! [`Store`] on SQLite: opening and migrating the file, the writer's queue, the readers' pool.
 
 mod apply;
+pub(crate) mod credentials;
 mod inbox;
 pub(crate) mod query;
 pub(crate) mod rows;
@@ -25,7 +26,10 @@ const READ_QUEUE_MAX: usize = 4_096;
 /// A reader is bound by the CPU once pages are cached: more than the cores gain nothing.
 const READERS: usize = 2;
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_orders.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_orders.sql"),
+    include_str!("migrations/002_credentials.sql"),
+];
 
 #[derive(Debug, Error)]
 pub enum OpenError {

@@ -1,9 +1,12 @@
 //! Statements that the writer and the readers share.
 
-use super::rows::{self, corrupt};
+use super::{
+    credentials,
+    rows::{self, corrupt},
+};
 use crate::{
-    CatalogueItem, Credential, CredentialKind, EventRow, InboxRow, Project, Provider, Range,
-    Settings, Source, VersionRow,
+    CatalogueItem, Credential, EventRow, InboxRow, Project, Provider, Range, Settings, Source,
+    VersionRow,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
@@ -95,18 +98,7 @@ pub(crate) fn projects(
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
-    let credentials = connection
-        .prepare_cached("SELECT project_id, kind, name, value FROM credentials")?
-        .query_map([], |row| {
-            let kind: String = row.get(1)?;
-            Ok(Credential {
-                project: rows::project_id(row.get(0)?)?,
-                kind: CredentialKind::parse(&kind).ok_or_else(|| corrupt("credentials.kind"))?,
-                name: row.get(2)?,
-                value: row.get(3)?,
-            })
-        })?
-        .collect::<rusqlite::Result<_>>()?;
+    let credentials = credentials::live(connection)?;
     let sources = connection
         .prepare_cached("SELECT source, project_id, provider, secret FROM sources")?
         .query_map([], |row| {
