@@ -1,6 +1,7 @@
 //! The server's configuration. The field docs are the reference that `ordercast config` prints;
 //! the names of environment variables and of the file's keys derive from the fields.
 
+use crate::auth::jwks::address::Reach;
 use confique::Config as Layered;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -50,6 +51,12 @@ pub struct Config {
     /// Realtime connections in all. Without it, nine tenths of the limit of open files.
     #[config(env = "ORDERCAST_CONNECTIONS")]
     pub connections: Option<usize>,
+
+    /// Let key sets of user JWTs be fetched from private addresses too, and over http from this
+    /// machine: for an identity provider in your own network. A project's administrators can then
+    /// make the server ask any address of that network.
+    #[config(env = "ORDERCAST_JWKS_ALLOW_PRIVATE", default = false)]
+    pub jwks_allow_private: bool,
 }
 
 /// A setting that cannot be used: which one, and what would do.
@@ -113,6 +120,14 @@ impl Config {
             });
         }
         Ok(())
+    }
+
+    pub(crate) fn jwks_reach(&self) -> Reach {
+        if self.jwks_allow_private {
+            Reach::Anywhere
+        } else {
+            Reach::Public
+        }
     }
 
     /// The reference: a file with every setting, its default and what it does.

@@ -78,7 +78,7 @@ impl Bound {
         let store = Store::open(&database, clock::now(), seed, move |batch| {
             to_hub.publish(batch)
         })?;
-        let auth = Auth::new(store.clone(), &root_key).await?;
+        let auth = Auth::new(store.clone(), &root_key, config.jwks_reach()).await?;
         let realtime = Realtime::start(&config, publisher, store.clone(), auth.clone());
         let (shutdown, stopping) = watch::channel(Shutdown::NotYet);
         let app = App {
@@ -112,6 +112,11 @@ impl Bound {
         let outcome = self.app.store.submit(submission).await?;
         self.app.auth.reload().await?;
         Ok(matches!(outcome, Outcome::Project(_)))
+    }
+
+    /// Says in the log what the operator should know of the projects' keys.
+    pub fn warn_of_keys(&self) {
+        self.app.auth.warn_of_unbound_projects();
     }
 
     /// Serves, with `more` routes beside the server's own.

@@ -109,7 +109,9 @@ pub fn outcome(outcome: &Outcome, success: StatusCode) -> Rendered {
             "idempotency_key_reused",
             "this Idempotency-Key was used with another body",
         ),
-        Outcome::Project(_) | Outcome::Item | Outcome::Received(_) => Problem::unavailable(),
+        Outcome::Project(_) | Outcome::Item | Outcome::Received(_) | Outcome::Credentials(_) => {
+            Problem::unavailable()
+        }
     };
     Rendered {
         status: problem.status,
