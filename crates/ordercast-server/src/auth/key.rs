@@ -101,7 +101,7 @@ pub(super) struct VerifyingKey {
 }
 
 enum Key {
-    Shared(hmac::Key),
+    Shared(Box<hmac::Key>),
     // Parsed once: half of the cost of a verification is reading the key.
     Public(ParsedPublicKey),
 }
@@ -132,7 +132,7 @@ impl VerifyingKey {
                 if !(HS256_BYTES_MIN..=HS256_BYTES_MAX).contains(&value.len()) {
                     return Err(KeyError::SecretLength);
                 }
-                Key::Shared(hmac::Key::new(hmac::HMAC_SHA256, value))
+                Key::Shared(Box::new(hmac::Key::new(hmac::HMAC_SHA256, value)))
             }
             Algorithm::Rs256 => Key::Public(rsa(value)?),
             Algorithm::Es256 => Key::Public(p256(value)?),

@@ -35,6 +35,12 @@ impl LinkToken {
         self.0.token_id()
     }
 
+    /// What is kept of a token before it has its number.
+    #[must_use]
+    pub fn hash_of(secret: [u8; 16]) -> [u8; 32] {
+        PaymentToken::new(0, secret).hash()
+    }
+
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
         self.0.hash()

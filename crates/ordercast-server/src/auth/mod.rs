@@ -67,8 +67,9 @@ pub struct Auth {
 struct Inner {
     store: Store,
     registry: RwLock<Arc<Registry>>,
-    /// Held from the read to the exchange: a slow reload must not undo a later one.
-    reloading: tokio::sync::Mutex<()>,
+    /// Held from the read to the exchange: a slow reload must not undo a later one. Whether the
+    /// last one succeeded.
+    is_current: tokio::sync::Mutex<bool>,
     root_key_hash: [u8; 32],
     reach: Reach,
     cache: TokenCache,
@@ -85,7 +86,7 @@ impl Auth {
         let inner = Arc::new(Inner {
             store,
             registry: RwLock::new(Arc::new(registry)),
-            reloading: tokio::sync::Mutex::default(),
+            is_current: tokio::sync::Mutex::new(true),
             root_key_hash: sha256(root_key.as_bytes()),
             reach,
             cache: TokenCache::default(),
@@ -99,13 +100,10 @@ impl Auth {
     /// before the call is refused after it.
     ///
     /// # Errors
-    /// [`Failure`] when they cannot be read; the old ones stay in use.
+    /// [`Failure`] when they cannot be read; the old ones stay in use until that succeeds, which is
+    /// tried again by itself.
     pub async fn reload(&self) -> Result<(), Failure> {
-        let _alone = self.inner.reloading.lock().await;
-        let known = self.registry();
-        let fresh = Registry::load(&self.inner.store, &known, self.inner.reach).await?;
-        *self.inner.registry.write() = Arc::new(fresh);
-        Ok(())
+        self.inner.reload().await
     }
 
     #[must_use]
@@ -323,6 +321,19 @@ impl Auth {
             user: user.clone(),
             valid_until,
         })
+    }
+}
+
+impl Inner {
+    async fn reload(&self) -> Result<(), Failure> {
+        let mut is_current = self.is_current.lock().await;
+        // Also when this call is given up on the way.
+        *is_current = false;
+        let known = Arc::clone(&self.registry.read());
+        let fresh = Registry::load(&self.store, &known, self.reach).await?;
+        *self.registry.write() = Arc::new(fresh);
+        *is_current = true;
+        Ok(())
     }
 }
 

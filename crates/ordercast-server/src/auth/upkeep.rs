@@ -1,5 +1,5 @@
-//! What authentication does without being asked: key sets are fetched before they are stale, and when
-//! keys were used last is written down.
+//! What authentication does without being asked: key sets are fetched before they are stale, when keys
+//! were used last is written down, and changes that did not take effect are tried again.
 
 use super::{Inner, jwks::Source};
 use crate::clock;
@@ -28,6 +28,7 @@ pub(super) async fn run(inner: Weak<Inner>) {
         }
         tokio::time::sleep(TICK).await;
         let Some(inner) = inner.upgrade() else { return };
+        inner.catch_up().await;
         inner
             .keep(CredentialChange::KeysUsed(inner.last_used.take()))
             .await;
@@ -59,7 +60,18 @@ impl Inner {
         self.keep(CredentialChange::KeepKeySets(kept)).await;
     }
 
-    /// Nothing waits for this to be on disk; what could not be written is written the next time.
+    /// A revoked key must not live on because the database did not answer once.
+    async fn catch_up(&self) {
+        if *self.is_current.lock().await {
+            return;
+        }
+        if let Err(error) = self.reload().await {
+            tracing::error!(%error, "changed keys are not in use yet");
+        }
+    }
+
+    /// Nothing waits for this to be on disk. What could not be written is learned again: a set within
+    /// the hour, a key's use with its next use.
     async fn keep(&self, change: CredentialChange) {
         let is_empty = match &change {
             CredentialChange::KeepKeySets(sets) => sets.is_empty(),

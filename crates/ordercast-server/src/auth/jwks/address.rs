@@ -122,10 +122,8 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     let is_global = a & 0xe000 == 0x2000;
     // 2001::/23 protocol assignments with Teredo, 2001:db8::/32 and 3fff::/20 documents, 2002::/16
     // 6to4.
-    let is_special = (a == 0x2001 && b < 0x200)
-        || (a == 0x2001 && b == 0xdb8)
-        || (a == 0x3fff && b < 0x1000)
-        || a == 0x2002;
+    let is_special =
+        (a == 0x2001 && (b < 0x200 || b == 0xdb8)) || (a == 0x3fff && b < 0x1000) || a == 0x2002;
     is_global && !is_special
 }
 

@@ -129,7 +129,11 @@ fn rsa(n: &str, e: &str) -> Option<Vec<u8>> {
 
 fn hex(digits: &str) -> Option<Vec<u8>> {
     // Written as numbers, without a leading zero.
-    let even = if digits.len() % 2 == 0 { "" } else { "0" };
+    let even = if digits.len().is_multiple_of(2) {
+        ""
+    } else {
+        "0"
+    };
     data_encoding::HEXLOWER_PERMISSIVE
         .decode(format!("{even}{digits}").as_bytes())
         .ok()
