@@ -348,7 +348,9 @@ const CREDENTIAL: &str = "SELECT credential_id, project_id, kind, name, label, k
 /// Those that count, of all projects.
 pub(super) fn live(connection: &Connection) -> rusqlite::Result<Vec<Credential>> {
     connection
-        .prepare_cached(&format!("{CREDENTIAL} WHERE ended_at IS NULL"))?
+        .prepare_cached(&format!(
+            "{CREDENTIAL} WHERE ended_at IS NULL ORDER BY credential_id"
+        ))?
         .query_map([], credential)?
         .collect()
 }
