@@ -102,7 +102,7 @@ pub(super) struct VerifyingKey {
 
 enum Key {
     Shared(Box<hmac::Key>),
-    // Parsed once: half of the cost of a verification is reading the key.
+    // Parsed once: reading the key is a sixth of the cost of verifying RS256.
     Public(ParsedPublicKey),
 }
 

@@ -215,3 +215,48 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn source(kept: Option<&KeySet>) -> Source {
+        let address = Address::parse("https://idp.example/keys", Reach::Public).expect("address");
+        let project = ProjectId::new(7).expect("id");
+        Source::new(id(), project, address, Reach::Public, kept)
+    }
+
+    fn id() -> CredentialId {
+        CredentialId::new(1).expect("id")
+    }
+
+    fn kept(body: &str) -> KeySet {
+        KeySet {
+            credential: id(),
+            body: body.to_owned(),
+            fetched_at: AT,
+        }
+    }
+
+    #[test]
+    fn a_set_counts_for_a_day_and_is_due_after_five_minutes() {
+        let source = source(Some(&kept(r#"{"keys":[]}"#)));
+        assert!(
+            source
+                .set(AT.plus(STALE).minus(Duration::from_millis(1)))
+                .is_some()
+        );
+        assert!(source.set(AT.plus(STALE)).is_none());
+        assert!(!source.is_due(AT.plus(REFRESH).minus(Duration::from_millis(1))));
+        assert!(source.is_due(AT.plus(REFRESH)));
+    }
+
+    #[test]
+    fn without_a_set_it_is_due_at_once() {
+        assert!(source(None).is_due(AT));
+        let damaged = source(Some(&kept("damaged")));
+        assert!(damaged.is_due(AT) && damaged.set(AT).is_none());
+    }
+}
