@@ -248,7 +248,8 @@ impl Store {
         project: ProjectId,
         family: KeyFamily,
     ) -> Result<Vec<Credential>, Failure> {
-        self.read(move |connection| credentials::of_project(connection, project, family))
+        let secrets = self.secrets();
+        self.read(move |connection| credentials::of_project(connection, &secrets, project, family))
             .await
     }
 

@@ -8,6 +8,7 @@ pub mod credentials;
 mod read;
 mod secret;
 mod sqlite;
+mod vault;
 
 pub use change::{
     Applied, Change, Idempotency, InboxEntry, InboxOutcome, InboxState, NewOrder, NewProject,
@@ -21,6 +22,7 @@ pub use ordercast_core::channel::Range;
 pub use read::{EventRow, Found, InboxRow, VersionRow};
 pub use secret::Secret;
 pub use sqlite::{OpenError, Store};
+pub use vault::{Vault, VaultError};
 
 use ordercast_core::{
     ProjectId, Sku, Timestamp,
@@ -31,6 +33,7 @@ use ordercast_core::{
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 /// A status change as the hub gets it, after its commit, in commit order.
 #[derive(Clone, Debug)]
@@ -93,7 +96,7 @@ pub struct Source {
     pub id: SourceId,
     pub project: ProjectId,
     pub provider: Provider,
-    pub secret: String,
+    pub secret: Zeroizing<String>,
 }
 
 impl std::fmt::Debug for Source {

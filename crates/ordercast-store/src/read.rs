@@ -144,7 +144,9 @@ impl Store {
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn projects(&self) -> Result<(Vec<Project>, Vec<Credential>, Vec<Source>), Failure> {
-        self.read(|connection| query::projects(connection)).await
+        let secrets = self.secrets();
+        self.read(move |connection| query::projects(connection, &secrets))
+            .await
     }
 }
 

@@ -8,5 +8,6 @@ mod jwt_keys;
 mod mint;
 mod order_tokens;
 mod orders;
+mod secrets;
 mod socket;
 mod support;

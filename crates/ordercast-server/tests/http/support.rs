@@ -1,6 +1,6 @@
 //! A server on a free port with one project, and a client that reads like an example.
 
-use ordercast_server::{Bound, Server, config::Config};
+use ordercast_server::{Bound, Server, StartError, config::Config};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use std::{
@@ -74,17 +74,19 @@ pub async fn start(project: Value) -> Fixture {
 
 /// A server on a data folder that may have been used before.
 pub async fn serve(folder: &Path) -> (String, Server) {
+    try_serve(folder).await.expect("open")
+}
+
+pub async fn try_serve(folder: &Path) -> Result<(String, Server), StartError> {
     let mut flags = <ordercast_server::config::Partial as confique::Layer>::empty();
     flags.listen = Some("127.0.0.1:0".parse().expect("address"));
     flags.data_dir = Some(folder.to_owned());
     flags.root_key = Some(ROOT_KEY.to_owned());
     // Identity providers of the tests are on this machine.
     flags.jwks_allow_private = Some(true);
-    let bound = Bound::open(Config::load(flags, None).expect("config"))
-        .await
-        .expect("open");
+    let bound = Bound::open(Config::load(flags, None).expect("config")).await?;
     let base = format!("http://{}", bound.address);
-    (base, bound.serve(axum::Router::new()))
+    Ok((base, bound.serve(axum::Router::new())))
 }
 
 pub async fn start_default() -> Fixture {
@@ -99,8 +101,16 @@ pub async fn start_default() -> Fixture {
 impl Fixture {
     /// Stops the server and starts another one on the same data.
     pub async fn restart(&mut self) {
-        let old = self.server.take().expect("a server");
-        old.stop(Duration::ZERO).await;
+        self.stop().await;
+        self.start_again().await;
+    }
+
+    pub async fn stop(&mut self) {
+        let server = self.server.take().expect("a server");
+        server.stop(Duration::ZERO).await;
+    }
+
+    pub async fn start_again(&mut self) {
         let (base, server) = serve(self.folder.path()).await;
         self.base = base;
         self.server = Some(server);

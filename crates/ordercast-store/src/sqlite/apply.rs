@@ -5,6 +5,7 @@ use super::{
     credentials, inbox,
     query::{catalogue, project_settings},
     rows::{self, OrderRow, json},
+    secrets::{self, Secrets},
 };
 use crate::{
     Applied, Change, Committed, CredentialKind, NewCredential, NewOrder, NewProject, Outcome,
@@ -21,6 +22,7 @@ use ordercast_core::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
+use zeroize::Zeroizing;
 
 /// Ids that we give out start here, so that every one has as many digits as SDK logs expect of an
 /// order number; ids that a shop brings along may be any.
@@ -30,6 +32,7 @@ const ORDER_ID_BASE: i64 = 1_000_000;
 pub(super) struct Batch<'a> {
     pub connection: &'a Connection,
     epoch: &'a Epoch,
+    secrets: &'a Secrets,
     order_id_floor: &'a mut HashMap<u32, u32>,
     committed: Vec<Committed>,
     newest_event: Option<i64>,
@@ -39,11 +42,13 @@ impl<'a> Batch<'a> {
     pub(super) fn new(
         connection: &'a Connection,
         epoch: &'a Epoch,
+        secrets: &'a Secrets,
         order_id_floor: &'a mut HashMap<u32, u32>,
     ) -> Self {
         Self {
             connection,
             epoch,
+            secrets,
             order_id_floor,
             committed: Vec::new(),
             newest_event: None,
@@ -127,7 +132,9 @@ impl<'a> Batch<'a> {
                 self.request(row, *target, *if_version, cause)
             }
             Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
-            Change::Credentials(change) => credentials::apply(self.connection, change, at),
+            Change::Credentials(change) => {
+                credentials::apply(self.connection, self.secrets, change, at)
+            }
         }
     }
 
@@ -177,10 +184,17 @@ impl<'a> Batch<'a> {
                 value: Secret::new(value.clone()),
                 key_set: None,
             };
-            keys.push(credentials::insert(self.connection, id, &key, "", at)?);
+            keys.push(credentials::insert(
+                (self.connection, self.secrets),
+                id,
+                &key,
+                "",
+                at,
+            )?);
         }
         let mut sources = Vec::new();
         for (source, provider, secret) in &new.sources {
+            let row = secrets::of_source(id, source.as_str());
             self.connection.execute(
                 "INSERT INTO sources (source, project_id, provider, secret, created_at) \
                  VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -188,7 +202,7 @@ impl<'a> Batch<'a> {
                     source.as_str(),
                     id.get(),
                     provider.as_str(),
-                    secret,
+                    self.secrets.seal_text(&row, secret)?,
                     at.millis(),
                 ),
             )?;
@@ -196,7 +210,7 @@ impl<'a> Batch<'a> {
                 id: source.clone(),
                 project: id,
                 provider: *provider,
-                secret: secret.clone(),
+                secret: Zeroizing::new(secret.clone()),
             });
         }
         for item in &new.items {

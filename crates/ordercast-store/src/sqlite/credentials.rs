@@ -1,6 +1,9 @@
 //! Rows of keys and of order tokens.
 
-use super::rows::{self, corrupt, json};
+use super::{
+    rows::{self, corrupt, json},
+    secrets::{Secrets, of_credential},
+};
 use crate::{
     Credential, CredentialChange, CredentialKind, CredentialOutcome, Found, KeyFamily, KeySet,
     NewCredential, OrderToken, Outcome, Secret, TokenEnd, TokenKind, TokenRules,
@@ -16,12 +19,13 @@ const LISTED_MAX: u32 = 200;
 
 pub(super) fn apply(
     connection: &Connection,
+    secrets: &Secrets,
     change: &CredentialChange,
     at: Timestamp,
 ) -> rusqlite::Result<Outcome> {
     match change {
         CredentialChange::AddKeys { project, keys, by } => {
-            add_keys(connection, *project, keys, by, at)
+            add_keys((connection, secrets), *project, keys, by, at)
         }
         CredentialChange::EndKey {
             project,
@@ -80,7 +84,7 @@ fn has_project(connection: &Connection, project: ProjectId) -> rusqlite::Result<
 }
 
 fn add_keys(
-    connection: &Connection,
+    (connection, secrets): (&Connection, &Secrets),
     project: ProjectId,
     keys: &[NewCredential],
     by: &str,
@@ -114,7 +118,7 @@ fn add_keys(
     }
     let mut added = Vec::with_capacity(keys.len());
     for key in keys {
-        let credential = insert(connection, project, key, by, at)?;
+        let credential = insert((connection, secrets), project, key, by, at)?;
         if let Some(body) = &key.key_set {
             let set = KeySet {
                 credential: credential.id,
@@ -159,19 +163,28 @@ fn has_kid(
 
 /// Without checks: for a project's first keys, and for [`add_keys`] that made them.
 pub(super) fn insert(
-    connection: &Connection,
+    (connection, secrets): (&Connection, &Secrets),
     project: ProjectId,
     key: &NewCredential,
     by: &str,
     at: Timestamp,
 ) -> rusqlite::Result<Credential> {
+    // Known beforehand, because a sealed value is bound to its row. Rows are never deleted.
+    let id = connection
+        .prepare_cached("SELECT coalesce(max(credential_id), 0) + 1 FROM credentials")?
+        .query_row([], |row| credential_id(row.get(0)?))?;
+    let value = match key.kind {
+        CredentialKind::Hs256 => secrets.seal(&of_credential(project, id), key.value.expose())?,
+        // Hashes, public keys, addresses.
+        _ => key.value.expose().to_vec(),
+    };
     connection
         .prepare_cached(
-            "INSERT INTO credentials \
-             (project_id, kind, name, label, kid, scopes, value, created_at, created_by) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO credentials (credential_id, project_id, kind, name, label, kid, scopes, \
+             value, created_at, created_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
+            id.get(),
             project.get(),
             key.kind.as_str(),
             key.name,
@@ -179,12 +192,12 @@ pub(super) fn insert(
             key.kid,
             key.scopes
                 .map_or_else(String::new, |scopes| scopes.to_string()),
-            key.value.expose(),
+            value,
             at.millis(),
             by,
         ])?;
     Ok(Credential {
-        id: credential_id(connection.last_insert_rowid())?,
+        id,
         project,
         kind: key.kind,
         name: key.name.clone(),
@@ -346,17 +359,21 @@ const CREDENTIAL: &str = "SELECT credential_id, project_id, kind, name, label, k
      created_at, created_by, last_used_at, ended_at FROM credentials";
 
 /// Those that count, of all projects.
-pub(super) fn live(connection: &Connection) -> rusqlite::Result<Vec<Credential>> {
+pub(super) fn live(
+    connection: &Connection,
+    secrets: &Secrets,
+) -> rusqlite::Result<Vec<Credential>> {
     connection
         .prepare_cached(&format!(
             "{CREDENTIAL} WHERE ended_at IS NULL ORDER BY credential_id"
         ))?
-        .query_map([], credential)?
+        .query_map([], |row| credential(row, secrets))?
         .collect()
 }
 
 pub(crate) fn of_project(
     connection: &Connection,
+    secrets: &Secrets,
     project: ProjectId,
     family: KeyFamily,
 ) -> rusqlite::Result<Vec<Credential>> {
@@ -367,12 +384,12 @@ pub(crate) fn of_project(
         ))?
         .query_map(
             (project.get(), family == KeyFamily::Api, LISTED_MAX),
-            credential,
+            |row| credential(row, secrets),
         )?
         .collect()
 }
 
-fn credential(row: &Row) -> rusqlite::Result<Credential> {
+fn credential(row: &Row, secrets: &Secrets) -> rusqlite::Result<Credential> {
     let kind: String = row.get(2)?;
     let kind = CredentialKind::parse(&kind).ok_or_else(|| corrupt("credentials.kind"))?;
     let scopes: String = row.get(6)?;
@@ -380,19 +397,29 @@ fn credential(row: &Row) -> rusqlite::Result<Credential> {
         KeyFamily::Jwt => None,
         KeyFamily::Api => Some(scopes.parse().map_err(|_| corrupt("credentials.scopes"))?),
     };
+    let (id, project) = (credential_id(row.get(0)?)?, rows::project_id(row.get(1)?)?);
+    let ended_at = row.get::<_, Option<i64>>(11)?.map(Timestamp::from_millis);
+    let value: Vec<u8> = row.get(7)?;
+    let value = match kind {
+        // What cannot be opened is empty, and no key is.
+        CredentialKind::Hs256 if ended_at.is_none() => secrets
+            .open(&of_credential(project, id), value)
+            .unwrap_or_default(),
+        _ => Secret::new(value),
+    };
     Ok(Credential {
-        id: credential_id(row.get(0)?)?,
-        project: rows::project_id(row.get(1)?)?,
+        id,
+        project,
         kind,
         name: row.get(3)?,
         label: row.get(4)?,
         kid: row.get(5)?,
         scopes,
-        value: Secret::new(row.get::<_, Vec<u8>>(7)?),
+        value,
         created_at: Timestamp::from_millis(row.get(8)?),
         created_by: row.get(9)?,
         last_used_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_millis),
-        ended_at: row.get::<_, Option<i64>>(11)?.map(Timestamp::from_millis),
+        ended_at,
     })
 }
 

@@ -5,11 +5,13 @@ pub(crate) mod credentials;
 mod inbox;
 pub(crate) mod query;
 pub(crate) mod rows;
+pub(crate) mod secrets;
 mod writer;
 
-use crate::{Committed, Failure, Outcome, Submission};
+use crate::{Committed, Failure, Outcome, Submission, Vault};
 use ordercast_core::{Timestamp, channel::Epoch};
 use rusqlite::{Connection, OpenFlags};
+use secrets::Secrets;
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -43,6 +45,10 @@ pub enum OpenError {
         found: usize,
         known: usize,
     },
+    #[error(
+        "the secrets in {path} are sealed with another key (id {id}); give that one as secrets_key, or put its file back from the backup"
+    )]
+    SecretsKey { path: PathBuf, id: String },
     #[error("{path} is an SQLite database of another program")]
     Foreign { path: PathBuf },
     #[error("cannot open {path}: {source}")]
@@ -75,19 +81,67 @@ struct Inner {
     threads: Vec<JoinHandle<()>>,
     epoch: Epoch,
     newest_event: watch::Receiver<i64>,
+    secrets: Arc<Secrets>,
     _lock: File,
 }
 
 impl Store {
-    /// Opens or creates the database and starts its threads. `on_commit` runs on the writer's thread
-    /// after each commit, in commit order, before the callers are answered.
+    /// Opens or creates a database that keeps secrets as they are given: for tests. Otherwise like
+    /// [`Store::open_sealed`].
     ///
     /// # Errors
-    /// [`OpenError`] when the file cannot be used.
+    /// [`OpenError`] when the file cannot be used, or its secrets are sealed.
     pub fn open(
         path: &Path,
         now: Timestamp,
         identity_seed: u64,
+        on_commit: impl FnMut(&[Committed]) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(path, now, identity_seed, (None, None), on_commit)
+    }
+
+    /// Opens or creates the database and starts its threads. `on_commit` runs on the writer's thread
+    /// after each commit, in commit order, before the callers are answered.
+    ///
+    /// Secrets that are not sealed yet, or with the key `before`, are sealed first.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file cannot be used, or its secrets are sealed with another key.
+    pub fn open_sealed(
+        path: &Path,
+        now: Timestamp,
+        identity_seed: u64,
+        (key, before): (Vault, Option<Vault>),
+        on_commit: impl FnMut(&[Committed]) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(path, now, identity_seed, (Some(key), before), on_commit)
+    }
+
+    /// The id of the key that the secrets of a database are sealed with; `None` where they are not,
+    /// or where there is no database.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file cannot be read.
+    pub fn sealed_with(path: &Path) -> Result<Option<String>, OpenError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let sqlite = |source| OpenError::Sqlite {
+            path: path.to_owned(),
+            source,
+        };
+        let connection = open_reader(path).map_err(sqlite)?;
+        if !connection.table_exists(None, "meta").map_err(sqlite)? {
+            return Ok(None);
+        }
+        secrets::sealed_with(&connection).map_err(sqlite)
+    }
+
+    fn open_with(
+        path: &Path,
+        now: Timestamp,
+        identity_seed: u64,
+        (key, before): (Option<Vault>, Option<Vault>),
         on_commit: impl FnMut(&[Committed]) + Send + 'static,
     ) -> Result<Self, OpenError> {
         let sqlite = |source| OpenError::Sqlite {
@@ -99,6 +153,7 @@ impl Store {
         restrict_permissions(path)?;
         configure_writer(&connection).map_err(sqlite)?;
         migrate(&mut connection, path)?;
+        let secrets = Arc::new(Secrets::adopt(&mut connection, path, key, before)?);
         let epoch = identity(&connection, now, identity_seed).map_err(sqlite)?;
         let newest: i64 = connection
             .query_row("SELECT coalesce(max(event_id), 0) FROM events", [], |row| {
@@ -108,7 +163,13 @@ impl Store {
 
         let (event_sender, newest_event) = watch::channel(newest);
         let (writes, write_queue) = mpsc::channel(WRITE_QUEUE_MAX);
-        let writer = writer::Writer::new(connection, epoch.clone(), event_sender, on_commit);
+        let writer = writer::Writer::new(
+            connection,
+            epoch.clone(),
+            Arc::clone(&secrets),
+            event_sender,
+            on_commit,
+        );
         let mut threads = vec![spawn("ordercast-writer", move || writer.run(write_queue))];
 
         let (reads, read_queue) = sync_mpsc::sync_channel::<ReadJob>(READ_QUEUE_MAX);
@@ -133,6 +194,7 @@ impl Store {
             threads,
             epoch,
             newest_event,
+            secrets,
             _lock: lock,
         };
         Ok(Self {
@@ -166,6 +228,10 @@ impl Store {
     #[must_use]
     pub fn newest_event(&self) -> watch::Receiver<i64> {
         self.inner.newest_event.clone()
+    }
+
+    pub(crate) fn secrets(&self) -> Arc<Secrets> {
+        Arc::clone(&self.inner.secrets)
     }
 
     pub(crate) async fn read<T: Send + 'static>(

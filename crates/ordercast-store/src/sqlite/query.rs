@@ -3,6 +3,7 @@
 use super::{
     credentials,
     rows::{self, corrupt},
+    secrets::{Secrets, of_source},
 };
 use crate::{
     CatalogueItem, Credential, EventRow, InboxRow, Project, Provider, Range, Settings, Source,
@@ -14,6 +15,7 @@ use ordercast_core::{
     ids::{SourceId, Version},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use zeroize::Zeroizing;
 
 pub(super) fn project_settings(
     connection: &Connection,
@@ -84,6 +86,7 @@ pub(crate) mod catalogue {
 
 pub(crate) fn projects(
     connection: &Connection,
+    secrets: &Secrets,
 ) -> rusqlite::Result<(Vec<Project>, Vec<Credential>, Vec<Source>)> {
     let projects = connection
         .prepare_cached("SELECT project_id, name, settings, created_at FROM projects")?
@@ -98,19 +101,28 @@ pub(crate) fn projects(
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
-    let credentials = credentials::live(connection)?;
+    let credentials = credentials::live(connection, secrets)?;
     let sources = connection
         .prepare_cached("SELECT source, project_id, provider, secret FROM sources")?
         .query_map([], |row| {
             let id: String = row.get(0)?;
+            let project = rows::project_id(row.get(1)?)?;
             let provider: String = row.get(2)?;
-            Ok(Source {
-                id: SourceId::new(&id).map_err(|_| corrupt("sources.source"))?,
-                project: rows::project_id(row.get(1)?)?,
-                provider: Provider::parse(&provider).ok_or_else(|| corrupt("sources.provider"))?,
-                secret: row.get(3)?,
-            })
+            // Without its secret nobody can prove to be the source: as if it were not there.
+            let secret = secrets.open_text(&of_source(project, &id), row.get(3)?);
+            secret
+                .map(|secret| {
+                    Ok(Source {
+                        id: SourceId::new(&id).map_err(|_| corrupt("sources.source"))?,
+                        project,
+                        provider: Provider::parse(&provider)
+                            .ok_or_else(|| corrupt("sources.provider"))?,
+                        secret: Zeroizing::new(secret),
+                    })
+                })
+                .transpose()
         })?
+        .filter_map(rusqlite::Result::transpose)
         .collect::<rusqlite::Result<_>>()?;
     Ok((projects, credentials, sources))
 }

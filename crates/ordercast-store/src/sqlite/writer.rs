@@ -5,11 +5,11 @@
 //! the process, because after a failed fsync nobody knows what is on disk; recovery starts from the
 //! log.
 
-use super::apply::Batch;
+use super::{apply::Batch, secrets::Secrets};
 use crate::{Committed, Failure, Outcome, Submission, change::Reply};
 use ordercast_core::channel::Epoch;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{mpsc, watch};
 
 /// Bounds the time of one transaction and the loss of work when one change fails.
@@ -24,6 +24,7 @@ pub(super) struct Job {
 pub(super) struct Writer<F> {
     connection: Connection,
     epoch: Epoch,
+    secrets: Arc<Secrets>,
     newest_event: watch::Sender<i64>,
     on_commit: F,
     /// Per project the lowest order id that may be free: spares a search after imports.
@@ -40,12 +41,14 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
     pub(super) fn new(
         connection: Connection,
         epoch: Epoch,
+        secrets: Arc<Secrets>,
         newest_event: watch::Sender<i64>,
         on_commit: F,
     ) -> Self {
         Self {
             connection,
             epoch,
+            secrets,
             newest_event,
             on_commit,
             order_id_floor: HashMap::new(),
@@ -82,7 +85,12 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut batch = Batch::new(&transaction, &self.epoch, &mut self.order_id_floor);
+        let mut batch = Batch::new(
+            &transaction,
+            &self.epoch,
+            &self.secrets,
+            &mut self.order_id_floor,
+        );
         let outcomes = jobs
             .iter()
             .map(|job| batch.apply(&job.submission))
