@@ -61,7 +61,8 @@ fn is_signed<'a>(
     message: &[u8],
     signature: &[u8],
 ) -> Result<(), NotAccepted> {
-    let mut is_kid_known = header.kid.is_none();
+    // A key set has no shared keys.
+    let mut is_kid_known = header.kid.is_none() || header.algorithm == Algorithm::Hs256;
     let mut tried = 0;
     for key in keys.filter(|key| key.algorithm == header.algorithm) {
         match (&header.kid, &key.kid) {

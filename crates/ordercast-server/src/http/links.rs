@@ -7,6 +7,7 @@
 use super::{
     App, caller,
     caller::permit,
+    method_not_allowed,
     orders::with_etag,
     payment_tokens::{end, find, issue, render},
     problem::Problem,
@@ -38,7 +39,11 @@ pub fn router() -> Router<App> {
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([header::ETAG])
         .max_age(Duration::from_secs(600));
-    Router::new().route("/v1/link", get(read)).layer(cors)
+    Router::new()
+        .route("/v1/link", get(read))
+        // Before the layer, which must see the OPTIONS that no route takes.
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(cors)
 }
 
 pub async fn create(

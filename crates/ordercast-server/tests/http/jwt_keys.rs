@@ -335,8 +335,15 @@ async fn a_new_key_of_an_identity_provider_is_fetched_once_when_its_first_token_
     f.added(&json!({ "jwks_url": provider.url })).await;
     assert_eq!(provider.visits(), 1);
     assert!(f.lets_in(&es256("old", &old)).await);
-    // Known keys and wrong signatures are no reason to ask.
+    // Known keys, wrong signatures and shared keys are no reason to ask.
     assert!(!f.lets_in(&es256("old", &new)).await);
+    let shared = sign(
+        &json!({ "alg": "HS256", "kid": "new" }),
+        &claims("alice"),
+        Algorithm::HS256,
+        &hmac("a secret that nobody has configured"),
+    );
+    assert!(!f.lets_in(&shared).await);
     assert_eq!(provider.visits(), 1);
 
     provider.publishes(&json!([

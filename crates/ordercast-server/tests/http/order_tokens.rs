@@ -203,6 +203,28 @@ async fn a_link_shows_one_order_and_nothing_of_the_shop() {
 }
 
 #[tokio::test]
+async fn the_shops_own_page_may_ask_with_a_link() {
+    let f = start_default().await;
+    let headers = [
+        ("origin", "https://shop.example"),
+        ("access-control-request-method", "GET"),
+        ("access-control-request-headers", "authorization"),
+    ];
+    let asked = f
+        .send(reqwest::Method::OPTIONS, "/v1/link", &headers, "")
+        .await;
+    assert_eq!(asked.headers["access-control-allow-origin"], "*");
+    assert_eq!(
+        asked.headers["access-control-allow-headers"],
+        "authorization"
+    );
+    let refused = f
+        .send(reqwest::Method::POST, "/v1/link", &headers, "")
+        .await;
+    assert_eq!(refused.code(), "method_not_allowed", "{}", refused.text);
+}
+
+#[tokio::test]
 async fn a_link_is_taken_back() {
     let f = start_default().await;
     let (order, payment_token) = f.buy("alice").await;
