@@ -77,6 +77,16 @@ int_id!(
     "order id"
 );
 int_id!(
+    /// An API key or a key of user JWTs.
+    CredentialId,
+    "credential id"
+);
+int_id!(
+    /// A payment token or a link that was made for an order.
+    TokenId,
+    "token id"
+);
+int_id!(
     /// Counts the changes of one order from 1 without gaps.
     Version,
     "version"

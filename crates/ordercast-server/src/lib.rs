@@ -16,10 +16,11 @@ use axum::Router;
 use config::Config;
 use http::{App, Listener, Shutdown};
 use jobs::{Jobs, Retention};
+pub use keys::SecretsKeyError;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ordercast_store::{Change, Failure, NewProject, OpenError, Outcome, Store, Submission};
 use realtime::{Publisher, Realtime};
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 
 /// The database's name in the data folder.
@@ -30,6 +31,8 @@ pub const DATABASE: &str = "ordercast.db";
 pub enum StartError {
     #[error("cannot use the data folder {path}: {source}")]
     DataDir { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    SecretsKey(#[from] SecretsKeyError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error("cannot listen on {address}: {source}; choose another with --listen")]
@@ -42,7 +45,6 @@ pub enum StartError {
 }
 
 /// A server with its store open and its port bound, that does not serve yet.
-#[derive(Debug)]
 pub struct Bound {
     pub address: SocketAddr,
     /// The operator's key, given or made.
@@ -53,6 +55,16 @@ pub struct Bound {
     realtime: Realtime,
     retention: Retention,
     shutdown: watch::Sender<Shutdown>,
+}
+
+/// Without the key.
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound")
+            .field("address", &self.address)
+            .field("database", &self.database)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Bound {
@@ -80,10 +92,11 @@ impl Bound {
         let seed = u64::from_le_bytes(clock::random());
         let publisher = Publisher::new(&config);
         let to_hub = publisher.clone();
-        let store = Store::open(&database, clock::now(), seed, move |batch| {
+        let vaults = keys::vaults(&config, &database)?;
+        let store = Store::open_sealed(&database, clock::now(), seed, vaults, move |batch| {
             to_hub.publish(batch)
         })?;
-        let auth = Auth::new(store.clone(), &root_key).await?;
+        let auth = Auth::new(store.clone(), &root_key, config.jwks_reach()).await?;
         let realtime = Realtime::start(&config, publisher, store.clone(), auth.clone());
         let (shutdown, stopping) = watch::channel(Shutdown::NotYet);
         let app = App {
@@ -118,6 +131,11 @@ impl Bound {
         let outcome = self.app.store.submit(submission).await?;
         self.app.auth.reload().await?;
         Ok(matches!(outcome, Outcome::Project(_)))
+    }
+
+    /// Says in the log what the operator should know of the projects' keys.
+    pub fn warn_of_keys(&self) {
+        self.app.auth.warn_of_unbound_projects();
     }
 
     /// Serves, with `more` routes beside the server's own.

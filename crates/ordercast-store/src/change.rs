@@ -1,6 +1,8 @@
 //! What may be asked of the writer, and what it answers.
 
-use crate::{CatalogueItem, Credential, Failure, Found, Project, Source};
+use crate::{
+    CatalogueItem, Credential, CredentialChange, CredentialOutcome, Failure, Found, Project, Source,
+};
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
     channel::{Epoch, Offset},
@@ -48,6 +50,7 @@ pub enum Change {
     },
     /// A verified provider event; stored, then applied, ignored or parked in the same transaction.
     Receive(Box<InboxEntry>),
+    Credentials(Box<CredentialChange>),
 }
 
 /// What may be deleted with age, and what of it stays all the same.
@@ -171,6 +174,7 @@ pub enum Outcome {
     /// The key was used before with another body.
     KeyConflict,
     Received(InboxOutcome),
+    Credentials(CredentialOutcome),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,16 +5,25 @@
 
 mod cache;
 mod change;
+pub mod credentials;
 mod read;
+mod secret;
 mod sqlite;
+mod vault;
 
 pub use change::{
     Applied, Change, Idempotency, InboxEntry, InboxOutcome, InboxState, NewOrder, NewProject,
     Outcome, Prune, Rendered, Submission,
 };
+pub use credentials::{
+    Credential, CredentialChange, CredentialKind, CredentialOutcome, KeyFamily, KeySet,
+    NewCredential, OrderToken, TokenEnd, TokenKind, TokenRules,
+};
 pub use ordercast_core::channel::Range;
 pub use read::{EventRow, Found, InboxRow, VersionRow};
+pub use secret::Secret;
 pub use sqlite::{BackupError, Examination, OpenError, Store, backup, examine, restore};
+pub use vault::{Vault, VaultError};
 
 use ordercast_core::{
     ProjectId, Sku, Timestamp,
@@ -26,6 +35,7 @@ use ordercast_core::{
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 /// A status change as the hub gets it, after its commit, in commit order.
 #[derive(Clone, Debug)]
@@ -89,61 +99,13 @@ impl Settings {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CredentialKind {
-    /// Value: SHA-256 of the key.
-    ApiKey,
-    /// Value: the shared secret, as the bytes that key the HMAC.
-    Hs256,
-    /// Value: the public key, PEM.
-    Rs256,
-}
-
-impl CredentialKind {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::ApiKey => "api_key",
-            Self::Hs256 => "hs256",
-            Self::Rs256 => "rs256",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::ApiKey, Self::Hs256, Self::Rs256]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-    }
-}
-
-/// What proves that a caller is of a project.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credential {
-    pub project: ProjectId,
-    pub kind: CredentialKind,
-    /// Public: the key's id in logs and versions, or the `kid` of a JWT key.
-    pub name: String,
-    pub value: Vec<u8>,
-}
-
-impl std::fmt::Debug for Credential {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Credential({} {} {})",
-            self.project,
-            self.kind.as_str(),
-            self.name
-        )
-    }
-}
-
 /// Who may post to the provider inbox.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Source {
     pub id: SourceId,
     pub project: ProjectId,
     pub provider: Provider,
-    pub secret: String,
+    pub secret: Zeroizing<String>,
 }
 
 impl std::fmt::Debug for Source {

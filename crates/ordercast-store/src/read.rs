@@ -223,6 +223,8 @@ impl Store {
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn projects(&self) -> Result<(Vec<Project>, Vec<Credential>, Vec<Source>), Failure> {
-        self.read(|connection| query::projects(connection)).await
+        let secrets = self.secrets();
+        self.read(move |connection| query::projects(connection, &secrets))
+            .await
     }
 }

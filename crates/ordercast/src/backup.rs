@@ -6,9 +6,9 @@ use ordercast_server::{DATABASE, clock};
 use std::path::PathBuf;
 
 const BACKUP_HELP: &str = "\
-The server may run meanwhile: the copy is one consistent state of it. It is checked and on disk when
-the command ends, and holds no root key (root.key in the data folder) but the projects' secrets:
-keep it as safe as the database.
+The server may run meanwhile: the copy is one consistent state of it, checked and on disk when the
+command ends. The projects' secrets in it are sealed: keep secrets.key of the data folder too, in
+another place. Without that key a restored database does not open.
 
 Example:
   ordercast backup --data-dir /var/lib/ordercast /backup/orders-$(date +%F).db";

@@ -1,12 +1,16 @@
 //! HTTP: routes, and nothing that a route does not need. Handlers parse, authorise, call, render.
 
+mod api_keys;
 mod body;
 mod caller;
 mod inbox;
+mod jwt_keys;
+mod links;
 mod measure;
 mod ops;
 mod order_changes;
 mod orders;
+mod payment_tokens;
 pub mod problem;
 mod projects;
 mod render;
@@ -21,7 +25,7 @@ use axum::{
     http::{StatusCode, Uri},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use ordercast_core::ids::Invalid;
@@ -78,8 +82,51 @@ pub fn router(app: App) -> Router {
         .route("/v1/inbox/{source}", post(inbox::receive))
         .route("/health", get(ops::health))
         .route("/metrics", get(ops::metrics))
+        .merge(credentials())
         .nest("/api", store_api::router())
         .with_state(app)
+}
+
+/// Keys of projects, and tokens of orders.
+fn credentials() -> Router<App> {
+    Router::new()
+        .route(
+            "/v1/projects/{project}/api-keys",
+            get(api_keys::list).post(api_keys::create),
+        )
+        .route(
+            "/v1/projects/{project}/api-keys/{id}",
+            delete(api_keys::revoke),
+        )
+        .route(
+            "/v1/projects/{project}/jwt-keys",
+            get(jwt_keys::list).post(jwt_keys::create),
+        )
+        .route(
+            "/v1/projects/{project}/jwt-keys/{id}",
+            delete(jwt_keys::retire),
+        )
+        .route(
+            "/v1/projects/{project}/jwt-rules",
+            get(jwt_keys::read_rules).put(jwt_keys::put_rules),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/payment-tokens",
+            get(payment_tokens::list).post(payment_tokens::create),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/payment-tokens/{token}",
+            delete(payment_tokens::revoke),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/links",
+            get(links::list).post(links::create),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/links/{link}",
+            delete(links::revoke),
+        )
+        .merge(links::router())
 }
 
 /// Answers and layers that every route has, those of the realtime and of the demo included.

@@ -166,7 +166,7 @@ fn settings(complete_on_paid: bool, lifetime: Option<u32>) -> Result<Settings, P
     Ok(settings)
 }
 
-fn text(field: &str, value: String) -> Result<String, Problem> {
+pub(super) fn text(field: &str, value: String) -> Result<String, Problem> {
     if value.is_empty() || value.len() > NAME_BYTES_MAX || value.chars().any(char::is_control) {
         let rule = format!("must be 1 to {NAME_BYTES_MAX} bytes without control characters");
         return Err(Problem::invalid(field, rule));

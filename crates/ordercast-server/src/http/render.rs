@@ -168,6 +168,7 @@ pub fn outcome(outcome: &Outcome, success: StatusCode) -> Rendered {
         Outcome::Project(_)
         | Outcome::Item
         | Outcome::Received(_)
+        | Outcome::Credentials(_)
         | Outcome::Unchanged { .. }
         | Outcome::Pruned(_) => Problem::unavailable(),
     };

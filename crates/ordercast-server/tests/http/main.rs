@@ -1,6 +1,14 @@
 //! The HTTP surface through a real socket and a real database.
 
+mod api_keys;
 mod credentials;
+mod isolation;
+mod jwt_attacks;
+mod jwt_keys;
+mod mint;
 mod order_changes;
+mod order_tokens;
 mod orders;
+mod secrets;
+mod socket;
 mod support;

@@ -2,18 +2,20 @@
 //! finds the order, asks, and writes what comes back.
 
 use super::{
-    inbox,
+    credentials, inbox,
     memory::Memory,
     query::{catalogue, project_settings},
     rows::{self, OrderRow, json},
+    secrets::{self, Secrets},
     upkeep,
 };
 use crate::{
-    Applied, Change, Committed, Credential, Found, NewOrder, NewProject, Outcome, Project,
-    Rendered, Source, Submission,
+    Applied, Change, Committed, CredentialChange, CredentialKind, Found, NewCredential, NewOrder,
+    NewProject, Outcome, Project, Rendered, Secret, Source, Submission,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
+    access::Scopes,
     channel::{Channel, Epoch, Offset, Publication},
     ids::Version,
     order::{
@@ -23,6 +25,7 @@ use ordercast_core::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::{collections::HashMap, sync::Arc};
+use zeroize::Zeroizing;
 
 /// Ids that we give out start here, so that every one has as many digits as SDK logs expect of an
 /// order number; ids that a shop brings along may be any.
@@ -32,6 +35,7 @@ const ORDER_ID_BASE: i64 = 1_000_000;
 pub(super) struct Batch<'a> {
     pub connection: &'a Connection,
     epoch: &'a Epoch,
+    secrets: &'a Secrets,
     memory: &'a mut Memory,
     made: Made,
 }
@@ -53,11 +57,13 @@ impl<'a> Batch<'a> {
     pub(super) fn new(
         connection: &'a Connection,
         epoch: &'a Epoch,
+        secrets: &'a Secrets,
         memory: &'a mut Memory,
     ) -> Self {
         Self {
             connection,
             epoch,
+            secrets,
             memory,
             made: Made::default(),
         }
@@ -153,6 +159,14 @@ impl<'a> Batch<'a> {
                 limit,
             } => upkeep::prune(self.connection, *what, *before, *limit).map(Outcome::Pruned),
             Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
+            Change::Credentials(change) => {
+                let outcome = credentials::apply(self.connection, self.secrets, change, at)?;
+                if let CredentialChange::EndToken { project, order, .. } = &**change {
+                    // The order's first token is part of what readers have in memory.
+                    self.reread(*project, *order)?;
+                }
+                Ok(outcome)
+            }
         }
     }
 
@@ -191,22 +205,28 @@ impl<'a> Batch<'a> {
             settings: new.settings.clone(),
             created_at: at,
         };
-        let mut credentials = Vec::new();
+        let mut keys = Vec::new();
         for (kind, name, value) in &new.credentials {
-            self.connection.execute(
-                "INSERT INTO credentials (project_id, kind, name, value, created_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                (id.get(), kind.as_str(), name, value, at.millis()),
-            )?;
-            credentials.push(Credential {
-                project: id,
+            let key = NewCredential {
                 kind: *kind,
                 name: name.clone(),
-                value: value.clone(),
-            });
+                label: name.clone(),
+                kid: None,
+                scopes: (*kind == CredentialKind::ApiKey).then_some(Scopes::All),
+                value: Secret::new(value.clone()),
+                key_set: None,
+            };
+            keys.push(credentials::insert(
+                (self.connection, self.secrets),
+                id,
+                &key,
+                "",
+                at,
+            )?);
         }
         let mut sources = Vec::new();
         for (source, provider, secret) in &new.sources {
+            let row = secrets::of_source(id, source.as_str());
             self.connection.execute(
                 "INSERT INTO sources (source, project_id, provider, secret, created_at) \
                  VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -214,7 +234,7 @@ impl<'a> Batch<'a> {
                     source.as_str(),
                     id.get(),
                     provider.as_str(),
-                    secret,
+                    self.secrets.seal_text(&row, secret)?,
                     at.millis(),
                 ),
             )?;
@@ -222,13 +242,13 @@ impl<'a> Batch<'a> {
                 id: source.clone(),
                 project: id,
                 provider: *provider,
-                secret: secret.clone(),
+                secret: Zeroizing::new(secret.clone()),
             });
         }
         for item in &new.items {
             catalogue::put(self.connection, id, item)?;
         }
-        Ok(Outcome::Project(Box::new((project, credentials, sources))))
+        Ok(Outcome::Project(Box::new((project, keys, sources))))
     }
 
     fn create_order(&mut self, new: &NewOrder) -> rusqlite::Result<Outcome> {
@@ -496,6 +516,14 @@ impl<'a> Batch<'a> {
             epoch: self.epoch.clone(),
             offset,
         })))
+    }
+
+    fn reread(&mut self, project: ProjectId, id: OrderId) -> rusqlite::Result<()> {
+        if let Some(row) = rows::order_by_id(self.connection, project, id)? {
+            let found = Arc::new(Found::new(row));
+            self.made.orders.insert((project, id), found);
+        }
+        Ok(())
     }
 
     /// As this batch left it, else as it was committed.

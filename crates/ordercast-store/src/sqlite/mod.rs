@@ -2,21 +2,24 @@
 
 mod apply;
 mod backup;
+pub(crate) mod credentials;
 mod examine;
 mod identity;
 mod inbox;
 mod memory;
 pub(crate) mod query;
 pub(crate) mod rows;
+pub(crate) mod secrets;
 pub(crate) mod upkeep;
 mod writer;
 
 pub use backup::{BackupError, backup, restore};
 pub use examine::{Examination, examine};
 
-use crate::{Committed, Failure, Outcome, Submission, cache::OrderCache};
+use crate::{Committed, Failure, Outcome, Submission, Vault, cache::OrderCache};
 use ordercast_core::{Timestamp, channel::Epoch};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use secrets::Secrets;
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -37,6 +40,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_orders.sql"),
     include_str!("migrations/002_occurred_at.sql"),
     include_str!("migrations/003_jobs.sql"),
+    include_str!("migrations/004_credentials.sql"),
 ];
 
 #[derive(Debug, Error)]
@@ -51,6 +55,10 @@ pub enum OpenError {
         found: usize,
         known: usize,
     },
+    #[error(
+        "the secrets in {path} are sealed with another key (id {id}); give that one as secrets_key, or put its file back from the backup"
+    )]
+    SecretsKey { path: PathBuf, id: String },
     #[error("{path} is an SQLite database of another program")]
     Foreign { path: PathBuf },
     #[error("cannot open {path}: {source}")]
@@ -84,19 +92,67 @@ struct Inner {
     epoch: Epoch,
     newest_event: watch::Receiver<i64>,
     cache: Arc<OrderCache>,
+    secrets: Arc<Secrets>,
     _lock: File,
 }
 
 impl Store {
-    /// Opens or creates the database and starts its threads. `on_commit` runs on the writer's thread
-    /// after each commit, in commit order, before the callers are answered.
+    /// Opens or creates a database that keeps secrets as they are given: for tests. Otherwise like
+    /// [`Store::open_sealed`].
     ///
     /// # Errors
-    /// [`OpenError`] when the file cannot be used.
+    /// [`OpenError`] when the file cannot be used, or its secrets are sealed.
     pub fn open(
         path: &Path,
         now: Timestamp,
         identity_seed: u64,
+        on_commit: impl FnMut(&[Committed]) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(path, now, identity_seed, (None, None), on_commit)
+    }
+
+    /// Opens or creates the database and starts its threads. `on_commit` runs on the writer's thread
+    /// after each commit, in commit order, before the callers are answered.
+    ///
+    /// Secrets that are not sealed yet, or with the key `before`, are sealed first.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file cannot be used, or its secrets are sealed with another key.
+    pub fn open_sealed(
+        path: &Path,
+        now: Timestamp,
+        identity_seed: u64,
+        (key, before): (Vault, Option<Vault>),
+        on_commit: impl FnMut(&[Committed]) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(path, now, identity_seed, (Some(key), before), on_commit)
+    }
+
+    /// The id of the key that the secrets of a database are sealed with; `None` where they are not,
+    /// or where there is no database.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file cannot be read.
+    pub fn sealed_with(path: &Path) -> Result<Option<String>, OpenError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let sqlite = |source| OpenError::Sqlite {
+            path: path.to_owned(),
+            source,
+        };
+        let connection = open_reader(path).map_err(sqlite)?;
+        if !connection.table_exists(None, "meta").map_err(sqlite)? {
+            return Ok(None);
+        }
+        secrets::sealed_with(&connection).map_err(sqlite)
+    }
+
+    fn open_with(
+        path: &Path,
+        now: Timestamp,
+        identity_seed: u64,
+        (key, before): (Option<Vault>, Option<Vault>),
         on_commit: impl FnMut(&[Committed]) + Send + 'static,
     ) -> Result<Self, OpenError> {
         let sqlite = |source| OpenError::Sqlite {
@@ -108,6 +164,7 @@ impl Store {
         restrict_permissions(path)?;
         configure_writer(&connection).map_err(sqlite)?;
         migrate(&mut connection, path)?;
+        let secrets = Arc::new(Secrets::adopt(&mut connection, path, key, before)?);
         let (epoch, high_water) = identity::establish(&connection, path, now, identity_seed)?;
         let newest: i64 = connection
             .query_row("SELECT coalesce(max(event_id), 0) FROM events", [], |row| {
@@ -123,6 +180,7 @@ impl Store {
             epoch.clone(),
             high_water,
             Arc::clone(&cache),
+            Arc::clone(&secrets),
             event_sender,
             on_commit,
         );
@@ -151,6 +209,7 @@ impl Store {
             epoch,
             newest_event,
             cache,
+            secrets,
             _lock: lock,
         };
         Ok(Self {
@@ -188,6 +247,10 @@ impl Store {
 
     pub(crate) fn cache(&self) -> &OrderCache {
         &self.inner.cache
+    }
+
+    pub(crate) fn secrets(&self) -> Arc<Secrets> {
+        Arc::clone(&self.inner.secrets)
     }
 
     pub(crate) async fn read<T: Send + 'static>(

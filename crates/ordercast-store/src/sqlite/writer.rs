@@ -9,6 +9,7 @@ use super::{
     apply::{Batch, Made},
     identity::HighWater,
     memory::Memory,
+    secrets::Secrets,
 };
 use crate::{Committed, Failure, Outcome, Submission, cache::OrderCache, change::Reply};
 use ordercast_core::channel::Epoch;
@@ -30,6 +31,7 @@ pub(super) struct Writer<F> {
     epoch: Epoch,
     high_water: HighWater,
     memory: Memory,
+    secrets: Arc<Secrets>,
     newest_event: watch::Sender<i64>,
     on_commit: F,
 }
@@ -45,6 +47,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         epoch: Epoch,
         high_water: HighWater,
         cache: Arc<OrderCache>,
+        secrets: Arc<Secrets>,
         newest_event: watch::Sender<i64>,
         on_commit: F,
     ) -> Self {
@@ -53,6 +56,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
             epoch,
             high_water,
             memory: Memory::new(cache),
+            secrets,
             newest_event,
             on_commit,
         }
@@ -97,7 +101,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut batch = Batch::new(&transaction, &self.epoch, &mut self.memory);
+        let mut batch = Batch::new(&transaction, &self.epoch, &self.secrets, &mut self.memory);
         let outcomes = jobs
             .iter()
             .map(|job| batch.apply(&job.submission))

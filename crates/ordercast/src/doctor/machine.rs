@@ -64,7 +64,7 @@ fn permissions(folder: &Path) -> Finding {
     use std::os::unix::fs::PermissionsExt;
     let subject = "data folder";
     let mode = |path: &Path| fs::metadata(path).map(|m| m.permissions().mode() & 0o777);
-    for name in [ordercast_server::DATABASE, "root.key"] {
+    for name in [ordercast_server::DATABASE, "root.key", "secrets.key"] {
         if let Ok(mode) = mode(&folder.join(name))
             && mode & 0o077 != 0
         {
