@@ -3,6 +3,7 @@
 mod apply;
 pub(crate) mod credentials;
 mod inbox;
+pub(crate) mod order_tokens;
 pub(crate) mod query;
 pub(crate) mod rows;
 pub(crate) mod secrets;
