@@ -64,7 +64,7 @@ pub enum Prune {
     Publications,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewProject {
     /// `id` `None`: the next free one.
     pub id: Option<ProjectId>,
@@ -74,6 +74,13 @@ pub struct NewProject {
     pub credentials: Vec<(crate::CredentialKind, String, Vec<u8>)>,
     pub sources: Vec<(SourceId, crate::Provider, String)>,
     pub items: Vec<CatalogueItem>,
+}
+
+/// Without the secrets.
+impl fmt::Debug for NewProject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NewProject({:?} {:?})", self.id, self.name)
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,9 @@
 //! Keys of projects and tokens of orders: what is kept of them, and how they change.
 
-use crate::{Failure, Found, Secret, Store, sqlite::credentials};
+use crate::{
+    Failure, Found, Secret, Store,
+    sqlite::{credentials, order_tokens},
+};
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
     access::Scopes,
@@ -277,7 +280,7 @@ impl Store {
         &self,
         id: TokenId,
     ) -> Result<Option<(OrderToken, Arc<Found>)>, Failure> {
-        self.read(move |connection| credentials::token(connection, id))
+        self.read(move |connection| order_tokens::get(connection, id))
             .await
     }
 
@@ -290,7 +293,7 @@ impl Store {
         order_key: i64,
         kind: TokenKind,
     ) -> Result<Vec<OrderToken>, Failure> {
-        self.read(move |connection| credentials::tokens(connection, order_key, kind))
+        self.read(move |connection| order_tokens::of_order(connection, order_key, kind))
             .await
     }
 }

@@ -38,7 +38,7 @@ const LISTED_MAX: usize = 16;
 const PARTY_BYTES_MAX: usize = 500;
 
 /// A key (`algorithm` with `secret` or `public_key`), a pasted set of them, or the address of one.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CreateBody {
     algorithm: Option<String>,

@@ -127,7 +127,7 @@ async fn none_of_these_is_accepted() {
     attacks.extend(claims::users(&target));
     attacks.extend(form::forms(&target));
     attacks.extend(form::signatures(&target));
-    assert!(attacks.len() > 150, "{}", attacks.len());
+    assert!(attacks.len() > 350, "{}", attacks.len());
 
     let mut answers = HashMap::new();
     let mut replies = HashMap::new();

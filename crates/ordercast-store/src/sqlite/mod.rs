@@ -7,6 +7,7 @@ mod examine;
 mod identity;
 mod inbox;
 mod memory;
+pub(crate) mod order_tokens;
 pub(crate) mod query;
 pub(crate) mod rows;
 pub(crate) mod secrets;
