@@ -111,13 +111,13 @@ impl OrderCache {
     }
 
     /// By the writer, after its commit and before it is announced.
-    pub(crate) fn committed(&self, orders: impl Iterator<Item = Arc<Found>>) {
+    pub(crate) fn committed<'a>(&self, orders: impl Iterator<Item = &'a Arc<Found>>) {
         for found in orders {
             let key = (found.order.project, found.order.id);
             self.key_shard(found.order_key)
                 .lock()
                 .put(found.order_key, key);
-            self.shard(key).lock().put(key, found);
+            self.shard(key).lock().put(key, Arc::clone(found));
         }
         let entries: usize = self.shards.iter().map(|shard| shard.lock().len()).sum();
         #[expect(clippy::cast_precision_loss, reason = "a gauge")]
@@ -170,7 +170,7 @@ mod tests {
         let reading = cache.reading();
         // The reader has its row in hand; meanwhile the order changes, and is evicted again.
         cache.begin_commit();
-        cache.committed(std::iter::once(found(2)));
+        cache.committed(std::iter::once(&found(2)));
         cache.shards.iter().for_each(|shard| shard.lock().clear());
         cache.fill(reading, &found(1));
         assert_eq!(version(&cache), None);
@@ -184,7 +184,7 @@ mod tests {
         cache.begin_commit();
         // Begun after the commit did, read before it ended.
         cache.fill(cache.reading(), &found(1));
-        cache.committed(std::iter::once(found(2)));
+        cache.committed(std::iter::once(&found(2)));
         assert_eq!(version(&cache), Some(2));
         assert_eq!(
             cache.get_by_key(9).map(|found| found.order.version.get()),

@@ -6,10 +6,12 @@
 mod cache;
 mod change;
 pub mod credentials;
+pub mod list;
 mod read;
 mod secret;
 mod sqlite;
 mod vault;
+mod watch;
 
 pub use change::{
     Applied, Change, Idempotency, InboxEntry, InboxOutcome, InboxState, NewOrder, NewProject,
@@ -24,6 +26,7 @@ pub use read::{EventRow, Found, InboxRow, VersionRow};
 pub use secret::Secret;
 pub use sqlite::{BackupError, Examination, OpenError, Store, backup, examine, restore};
 pub use vault::{Vault, VaultError};
+pub use watch::OrderWatch;
 
 use ordercast_core::{
     ProjectId, Sku, Timestamp,

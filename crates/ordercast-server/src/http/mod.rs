@@ -9,6 +9,7 @@ mod links;
 mod measure;
 mod ops;
 mod order_changes;
+mod order_reads;
 mod orders;
 mod payment_tokens;
 pub mod problem;
@@ -51,11 +52,21 @@ pub fn router(app: App) -> Router {
             "/v1/projects/{project}/items/{sku}",
             put(projects::put_item),
         )
-        .route("/v1/projects/{project}/orders", post(orders::create))
-        .route("/v1/projects/{project}/orders/{order}", get(orders::read))
+        .route(
+            "/v1/projects/{project}/orders",
+            get(order_reads::list).post(orders::create),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}",
+            get(order_reads::read),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/stream",
+            get(order_reads::stream),
+        )
         .route(
             "/v1/projects/{project}/orders/{order}/versions",
-            get(orders::versions),
+            get(order_reads::versions),
         )
         .route(
             "/v1/projects/{project}/orders/{order}/transitions",

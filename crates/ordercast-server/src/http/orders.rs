@@ -3,7 +3,6 @@
 use super::{App, body, caller, path_id, problem::Problem, render};
 use crate::{auth, clock};
 use axum::{
-    Json,
     body::Body,
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -16,9 +15,8 @@ use ordercast_core::{
     money::{Currency, Money},
     order::{Actor, Cause, Content, Item, Mode},
 };
-use ordercast_store::{Change, Found, Idempotency, NewOrder, Rendered, Submission};
+use ordercast_store::{Change, Idempotency, NewOrder, Rendered, Submission};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
 const ITEMS_MAX: usize = 100;
@@ -190,61 +188,6 @@ fn sum(items: &[Item]) -> Result<Money, Problem> {
         minor += line.minor;
     }
     Money::new(minor, currency).map_err(|error| Problem::invalid("price", error.to_string()))
-}
-
-pub async fn read(
-    State(app): State<App>,
-    Path((project, order)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let (_, found) = find(&app, &project, &order, &headers, Action::ReadOrder).await?;
-    Ok(unless_known(found.order.version, &headers, || {
-        Json(render::order(&found.order)).into_response()
-    }))
-}
-
-/// The order's timeline: every version with who, why and when.
-pub async fn versions(
-    State(app): State<App>,
-    Path((project, order)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
-    let (_, found) = find(&app, &project, &order, &headers, Action::ReadOrder).await?;
-    let versions: Vec<_> = app
-        .store
-        .versions(found.order_key)
-        .await?
-        .into_iter()
-        .map(|row| {
-            json!({
-                "version": row.version,
-                "status": row.status,
-                "actor": row.actor,
-                "reason": row.reason,
-                "offset": row.offset,
-                "created_at": render::time(row.at),
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "versions": versions })))
-}
-
-async fn find(
-    app: &App,
-    project: &str,
-    order: &str,
-    headers: &HeaderMap,
-    action: Action,
-) -> Result<(ProjectId, Arc<Found>), Problem> {
-    let project: ProjectId = path_id(project)?;
-    caller::server(&app.auth, headers, action, Object::Project(project))?;
-    let order: OrderId = path_id(order)?;
-    let found = app
-        .store
-        .order(project, order)
-        .await?
-        .ok_or_else(Problem::not_found)?;
-    Ok((project, found))
 }
 
 pub(super) async fn submit(

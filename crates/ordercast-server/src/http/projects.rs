@@ -1,6 +1,14 @@
 //! `/v1/projects`: projects, their catalogue, their event feed, their inbox.
 
-use super::{App, body, caller, orders::MoneyBody, path_id, problem::Problem, render, requested};
+use super::{
+    App,
+    body::{self, Params},
+    caller,
+    orders::MoneyBody,
+    path_id,
+    problem::Problem,
+    render, requested,
+};
 use crate::{
     auth::{self, check_public_key},
     clock,
@@ -8,7 +16,7 @@ use crate::{
 use axum::{
     Json,
     body::Body,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -233,7 +241,7 @@ pub struct EventsQuery {
 pub async fn events(
     State(app): State<App>,
     Path(project): Path<String>,
-    Query(query): Query<EventsQuery>,
+    Params(query): Params<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     let project: ProjectId = path_id(&project)?;
@@ -291,7 +299,7 @@ pub struct InboxQuery {
 pub async fn inbox(
     State(app): State<App>,
     Path(project): Path<String>,
-    Query(query): Query<InboxQuery>,
+    Params(query): Params<InboxQuery>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     let project: ProjectId = path_id(&project)?;

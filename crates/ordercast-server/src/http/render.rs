@@ -9,7 +9,11 @@ use ordercast_core::{
 };
 use ordercast_store::{Applied, Outcome, Rendered};
 use serde_json::{Value, json};
-use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
+use time::{
+    OffsetDateTime,
+    format_description::{BorrowedFormatItem, well_known::Rfc3339},
+    macros::format_description,
+};
 
 const MILLISECONDS: &[BorrowedFormatItem] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
@@ -20,6 +24,13 @@ pub fn time(at: Timestamp) -> String {
         .ok()
         .and_then(|time| time.format(MILLISECONDS).ok())
         .unwrap_or_default()
+}
+
+/// RFC 3339 with any offset.
+pub fn read_time(text: &str) -> Option<Timestamp> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    let millis = time.unix_timestamp_nanos() / 1_000_000;
+    Some(Timestamp::from_millis(i64::try_from(millis).ok()?))
 }
 
 pub fn money(money: Money) -> Value {

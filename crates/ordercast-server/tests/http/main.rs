@@ -7,6 +7,7 @@ mod jwt_attacks;
 mod jwt_keys;
 mod mint;
 mod order_changes;
+mod order_reads;
 mod order_tokens;
 mod orders;
 mod secrets;

@@ -6,6 +6,7 @@ pub(crate) mod credentials;
 mod examine;
 mod identity;
 mod inbox;
+pub(crate) mod list;
 mod memory;
 pub(crate) mod order_tokens;
 pub(crate) mod query;
@@ -17,7 +18,7 @@ mod writer;
 pub use backup::{BackupError, backup, restore};
 pub use examine::{Examination, examine};
 
-use crate::{Committed, Failure, Outcome, Submission, Vault, cache::OrderCache};
+use crate::{Committed, Failure, Outcome, Submission, Vault, cache::OrderCache, watch::Watches};
 use ordercast_core::{Timestamp, channel::Epoch};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use secrets::Secrets;
@@ -42,6 +43,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/002_occurred_at.sql"),
     include_str!("migrations/003_jobs.sql"),
     include_str!("migrations/004_credentials.sql"),
+    include_str!("migrations/005_lists.sql"),
 ];
 
 #[derive(Debug, Error)]
@@ -93,6 +95,7 @@ struct Inner {
     epoch: Epoch,
     newest_event: watch::Receiver<i64>,
     cache: Arc<OrderCache>,
+    watches: Arc<Watches>,
     secrets: Arc<Secrets>,
     _lock: File,
 }
@@ -175,15 +178,21 @@ impl Store {
 
         let (event_sender, newest_event) = watch::channel(newest);
         let cache = Arc::new(OrderCache::new());
+        let watches = Arc::new(Watches::default());
         let (writes, write_queue) = mpsc::channel(WRITE_QUEUE_MAX);
+        let audience = writer::Audience {
+            cache: Arc::clone(&cache),
+            on_commit,
+            watches: Arc::clone(&watches),
+            newest_event: event_sender,
+        };
+        let secrets_of_writer = Arc::clone(&secrets);
         let writer = writer::Writer::new(
             connection,
             epoch.clone(),
             high_water,
-            Arc::clone(&cache),
-            Arc::clone(&secrets),
-            event_sender,
-            on_commit,
+            secrets_of_writer,
+            audience,
         );
         let mut threads = vec![spawn("ordercast-writer", move || writer.run(write_queue))];
 
@@ -210,6 +219,7 @@ impl Store {
             epoch,
             newest_event,
             cache,
+            watches,
             secrets,
             _lock: lock,
         };
@@ -244,6 +254,10 @@ impl Store {
     #[must_use]
     pub fn newest_event(&self) -> watch::Receiver<i64> {
         self.inner.newest_event.clone()
+    }
+
+    pub(crate) fn watches(&self) -> &Arc<Watches> {
+        &self.inner.watches
     }
 
     pub(crate) fn cache(&self) -> &OrderCache {

@@ -11,7 +11,9 @@ use super::{
     memory::Memory,
     secrets::Secrets,
 };
-use crate::{Committed, Failure, Outcome, Submission, cache::OrderCache, change::Reply};
+use crate::{
+    Committed, Failure, Outcome, Submission, cache::OrderCache, change::Reply, watch::Watches,
+};
 use ordercast_core::channel::Epoch;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::sync::Arc;
@@ -32,8 +34,15 @@ pub(super) struct Writer<F> {
     high_water: HighWater,
     memory: Memory,
     secrets: Arc<Secrets>,
-    newest_event: watch::Sender<i64>,
-    on_commit: F,
+    audience: Audience<F>,
+}
+
+/// Who hears of a commit.
+pub(super) struct Audience<F> {
+    pub cache: Arc<OrderCache>,
+    pub on_commit: F,
+    pub watches: Arc<Watches>,
+    pub newest_event: watch::Sender<i64>,
 }
 
 struct Written {
@@ -46,19 +55,16 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         connection: Connection,
         epoch: Epoch,
         high_water: HighWater,
-        cache: Arc<OrderCache>,
         secrets: Arc<Secrets>,
-        newest_event: watch::Sender<i64>,
-        on_commit: F,
+        audience: Audience<F>,
     ) -> Self {
         Self {
             connection,
             epoch,
             high_water,
-            memory: Memory::new(cache),
+            memory: Memory::new(Arc::clone(&audience.cache)),
             secrets,
-            newest_event,
-            on_commit,
+            audience,
         }
     }
 
@@ -121,10 +127,11 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
             self.high_water.raise(position);
         }
         // Before anybody hears of it: who asks then must not get an older version.
-        self.memory.cache.committed(made.orders.into_values());
-        (self.on_commit)(&made.committed);
+        self.audience.cache.committed(made.orders.values());
+        (self.audience.on_commit)(&made.committed);
+        self.audience.watches.committed(made.orders.keys());
         if let Some(newest) = made.newest_event {
-            self.newest_event.send_replace(newest);
+            self.audience.newest_event.send_replace(newest);
         }
         for (job, outcome) in jobs.zip(written.outcomes) {
             // The caller may have gone; the change stands.
