@@ -1,5 +1,9 @@
 //! Who may do what: the one place that says yes.
 
+mod scope;
+
+pub use scope::{Scope, Scopes, UnknownScope};
+
 use crate::ids::{OrderId, ProjectId, UserId};
 
 /// Ids that begin so are guests': buyers without an account, who name themselves in a header. Nobody
@@ -15,15 +19,22 @@ pub enum Principal {
     /// A buyer without an account; the id begins with [`GUEST_PREFIX`]. Buys, and reads what it
     /// bought. It does not track: its id has no end and cannot be revoked, a payment token can.
     Guest { project: ProjectId, user: UserId },
-    /// Holds the payment token of one order: reads that order, and tracks its user's channel because
+    /// Holds a payment token of one order: reads that order, and tracks its user's channel because
     /// an SDK in the field opens its one connection with it (realtime contract, C2).
     PaymentToken {
         project: ProjectId,
         user: UserId,
         order: OrderId,
     },
-    /// The shop's backend.
-    Project { project: ProjectId },
+    /// Holds a link to one order, made to be passed on: reads that order and nothing else of its
+    /// user.
+    Link {
+        project: ProjectId,
+        user: UserId,
+        order: OrderId,
+    },
+    /// The shop's backend, with what its API key may do.
+    Project { project: ProjectId, scopes: Scopes },
     /// The operator of the server.
     Root,
 }
@@ -39,9 +50,14 @@ pub enum Action {
     ReadOrder,
     ChangeOrder,
     ReadEvents,
+    /// Follow a user's channel in realtime.
     Track,
+    /// Payment tokens and links of an order: make, list, revoke.
+    IssueTokens,
     /// Users' balances in virtual currencies: to fill one is as good as to mark orders paid.
     WriteBalances,
+    /// API keys, keys of user JWTs and the rules for them: make, list, revoke.
+    ManageKeys,
 }
 
 /// What it is done to.
@@ -59,55 +75,44 @@ pub enum Denied {
     Hidden,
     /// The object is the caller's own, the action is not for this role.
     Forbidden,
+    /// The action is for this role, but the API key was made without this scope.
+    MissingScope(Scope),
 }
 
 /// # Errors
 /// [`Denied::Hidden`] for anything of another project or user, [`Denied::Forbidden`] for an action
-/// that the role does not have.
+/// that the role does not have, [`Denied::MissingScope`] for one that its key does not have.
 pub fn authorize(principal: &Principal, action: Action, object: Object) -> Result<(), Denied> {
     if !can_see(principal, object) {
         return Err(Denied::Hidden);
     }
+    // An action on an object that is wider than the role is refused: a buyer reads an order, never a
+    // project's orders.
     let allowed = match principal {
         Principal::Root => true,
-        Principal::Project { .. } => match action {
-            Action::WriteCatalogue
-            | Action::CreateOrder
-            | Action::ReadOrder
-            | Action::ChangeOrder
-            | Action::ReadEvents
-            | Action::WriteBalances => true,
-            Action::CreateProject | Action::BuyItem | Action::Track => false,
+        Principal::Project { scopes, .. } => match (scope_for(action), object) {
+            (_, Object::Server) | (None, _) => false,
+            (Some(scope), _) if !scopes.contain(scope) => return Err(Denied::MissingScope(scope)),
+            (Some(_), _) => true,
         },
-        Principal::User { .. } => match action {
-            Action::BuyItem | Action::ReadOrder | Action::Track => true,
-            Action::CreateProject
-            | Action::WriteCatalogue
-            | Action::CreateOrder
-            | Action::ChangeOrder
-            | Action::ReadEvents
-            | Action::WriteBalances => false,
-        },
-        Principal::Guest { .. } => match action {
-            Action::BuyItem | Action::ReadOrder => true,
-            Action::CreateProject
-            | Action::WriteCatalogue
-            | Action::CreateOrder
-            | Action::ChangeOrder
-            | Action::ReadEvents
-            | Action::Track
-            | Action::WriteBalances => false,
-        },
-        Principal::PaymentToken { .. } => match action {
-            Action::ReadOrder | Action::Track => true,
-            Action::CreateProject
-            | Action::WriteCatalogue
-            | Action::CreateOrder
-            | Action::BuyItem
-            | Action::ChangeOrder
-            | Action::ReadEvents
-            | Action::WriteBalances => false,
-        },
+        Principal::User { .. } => matches!(
+            (action, object),
+            (Action::BuyItem, Object::Project(_) | Object::User(..))
+                | (Action::ReadOrder, Object::User(..) | Object::Order(..))
+                | (Action::Track, Object::User(..))
+        ),
+        Principal::Guest { .. } => matches!(
+            (action, object),
+            (Action::BuyItem, Object::Project(_) | Object::User(..))
+                | (Action::ReadOrder, Object::User(..) | Object::Order(..))
+        ),
+        Principal::PaymentToken { .. } => matches!(
+            (action, object),
+            (Action::ReadOrder, Object::Order(..)) | (Action::Track, Object::User(..))
+        ),
+        Principal::Link { .. } => {
+            matches!((action, object), (Action::ReadOrder, Object::Order(..)))
+        }
     };
     if allowed {
         Ok(())
@@ -116,34 +121,79 @@ pub fn authorize(principal: &Principal, action: Action, object: Object) -> Resul
     }
 }
 
+/// Whether a caller may hand out `wanted`: nobody gives more than they have, so that a key that was
+/// made narrow cannot make itself a wide one.
+///
+/// # Errors
+/// [`Denied::MissingScope`] with a scope that the caller lacks; [`Denied::Forbidden`] when the caller
+/// lacks what later versions add.
+pub fn authorize_grant(principal: &Principal, wanted: Scopes) -> Result<(), Denied> {
+    match principal {
+        Principal::Root => Ok(()),
+        Principal::Project { scopes, .. } => {
+            let lacking = Scope::ALL
+                .into_iter()
+                .find(|scope| wanted.contain(*scope) && !scopes.contain(*scope));
+            match lacking {
+                Some(scope) => Err(Denied::MissingScope(scope)),
+                None if wanted == Scopes::All && *scopes != Scopes::All => Err(Denied::Forbidden),
+                None => Ok(()),
+            }
+        }
+        Principal::User { .. }
+        | Principal::Guest { .. }
+        | Principal::PaymentToken { .. }
+        | Principal::Link { .. } => Err(Denied::Forbidden),
+    }
+}
+
+/// The scope with which a shop's backend may do it; `None`: not for backends.
+const fn scope_for(action: Action) -> Option<Scope> {
+    match action {
+        Action::ReadOrder => Some(Scope::OrdersRead),
+        Action::CreateOrder | Action::ChangeOrder | Action::WriteBalances => {
+            Some(Scope::OrdersWrite)
+        }
+        Action::IssueTokens => Some(Scope::TokensWrite),
+        Action::WriteCatalogue => Some(Scope::CatalogueWrite),
+        Action::ReadEvents => Some(Scope::EventsRead),
+        Action::ManageKeys => Some(Scope::KeysWrite),
+        Action::CreateProject | Action::BuyItem | Action::Track => None,
+    }
+}
+
 fn can_see(principal: &Principal, object: Object) -> bool {
-    match (principal, object) {
-        (Principal::Root, _) => true,
-        (_, Object::Server) => true,
-        (
-            Principal::Project { project }
-            | Principal::User { project, .. }
-            | Principal::Guest { project, .. }
-            | Principal::PaymentToken { project, .. },
-            Object::Project(of),
-        ) => *project == of,
-        (Principal::Project { project }, Object::User(of, _) | Object::Order(of, _, _)) => {
-            *project == of
+    let (project, user, order) = match principal {
+        Principal::Root => return true,
+        Principal::Project { project, .. } => (*project, None, None),
+        Principal::User { project, user } | Principal::Guest { project, user } => {
+            (*project, Some(user), None)
         }
-        (
-            Principal::User { project, user } | Principal::Guest { project, user },
-            Object::User(of, whom) | Object::Order(of, whom, _),
-        ) => *project == of && user == whom,
-        (Principal::PaymentToken { project, user, .. }, Object::User(of, whom)) => {
-            *project == of && user == whom
+        Principal::PaymentToken {
+            project,
+            user,
+            order,
         }
-        (
-            Principal::PaymentToken {
-                project,
-                user,
-                order,
-            },
-            Object::Order(of, whom, which),
-        ) => *project == of && user == whom && *order == which,
+        | Principal::Link {
+            project,
+            user,
+            order,
+        } => (*project, Some(user), Some(*order)),
+    };
+    match object {
+        // That there is a server is no secret.
+        Object::Server => true,
+        Object::Project(of) => project == of,
+        Object::User(of, whom) => {
+            project == of
+                && user.is_none_or(|user| user == whom)
+                // A link is of an order, and does not show whose other orders there are.
+                && !matches!(principal, Principal::Link { .. })
+        }
+        Object::Order(of, whom, which) => {
+            project == of
+                && user.is_none_or(|user| user == whom)
+                && order.is_none_or(|order| order == which)
+        }
     }
 }

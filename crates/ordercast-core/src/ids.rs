@@ -77,6 +77,16 @@ int_id!(
     "order id"
 );
 int_id!(
+    /// An API key or a key of user JWTs.
+    CredentialId,
+    "credential id"
+);
+int_id!(
+    /// A payment token or a link that was made for an order.
+    TokenId,
+    "token id"
+);
+int_id!(
     /// Counts the changes of one order from 1 without gaps.
     Version,
     "version"
@@ -171,6 +181,11 @@ text_id!(
 text_id!(
     /// A provider's own name of one payment attempt, for example a transaction or invoice id.
     AttemptId, "attempt id", 100, Text, |c| !c.is_control()
+);
+
+text_id!(
+    /// One refund of a payment, as its provider or the shop names it.
+    RefundId, "refund id", 100, Text, |c| !c.is_control()
 );
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The server's configuration. The field docs are the reference that `ordercast config` prints;
 //! the names of environment variables and of the file's keys derive from the fields.
 
+use crate::auth::jwks::address::Reach;
 use confique::Config as Layered;
-use std::{net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 /// File keys as they stand; environment variables `ORDERCAST_` and the upper-case name.
-#[derive(Clone, Debug, Layered)]
+#[derive(Clone, Layered)]
 pub struct Config {
     /// Address and port to listen on. Port 0 takes a free one.
     #[config(env = "ORDERCAST_LISTEN", default = "127.0.0.1:8080")]
@@ -19,6 +20,17 @@ pub struct Config {
     /// kept in `root.key` in the data folder.
     #[config(env = "ORDERCAST_ROOT_KEY")]
     pub root_key: Option<String>,
+
+    /// Seals the secrets in the database (shared secrets of user JWTs and of provider webhooks), at
+    /// least 32 characters, random. Without it one is made and kept in `secrets.key` in the data
+    /// folder: a backup is worth nothing without that file, and who has both reads the secrets.
+    #[config(env = "ORDERCAST_SECRETS_KEY")]
+    pub secrets_key: Option<String>,
+
+    /// The secrets_key until now, to change it: the next start seals everything with the new one, and
+    /// then this one can go.
+    #[config(env = "ORDERCAST_SECRETS_KEY_BEFORE")]
+    pub secrets_key_before: Option<String>,
 
     /// Origins whose pages may open a realtime connection, for example
     /// ["https://shop.example"]; "*" allows all, "loopback" those of this machine. Native clients
@@ -50,6 +62,37 @@ pub struct Config {
     /// Realtime connections in all. Without it, nine tenths of the limit of open files.
     #[config(env = "ORDERCAST_CONNECTIONS")]
     pub connections: Option<usize>,
+
+    /// Days for which an Idempotency-Key is remembered, 1 to 365; longer while its order is not paid
+    /// and delivered.
+    #[config(env = "ORDERCAST_IDEMPOTENCY_DAYS", default = 7)]
+    pub idempotency_days: u32,
+
+    /// Days for which providers' webhooks are kept, 30 or more. Without it, for ever. A webhook that
+    /// comes again after that is no longer known as a duplicate, but still changes nothing.
+    #[config(env = "ORDERCAST_INBOX_DAYS")]
+    pub inbox_days: Option<u32>,
+
+    /// Days for which publications can be replayed, 1 or more; the last 100 of each channel always
+    /// can. Without it, for ever.
+    #[config(env = "ORDERCAST_PUBLICATION_DAYS")]
+    pub publication_days: Option<u32>,
+
+    /// Let key sets of user JWTs be fetched from private addresses too, and over http from this
+    /// machine: for an identity provider in your own network. A project's administrators can then
+    /// make the server ask any address of that network.
+    #[config(env = "ORDERCAST_JWKS_ALLOW_PRIVATE", default = false)]
+    pub jwks_allow_private: bool,
+}
+
+/// Without the keys.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A setting that cannot be used: which one, and what would do.
@@ -105,14 +148,38 @@ impl Config {
             10..=86_400,
             "10 to 86400",
         )?;
-        if self.root_key.as_ref().is_some_and(|key| key.len() < 32) {
-            return Err(ConfigError::Value {
-                name: "root_key",
-                value: "too short".to_owned(),
-                rule: "at least 32 characters",
-            });
+        range(
+            "idempotency_days",
+            self.idempotency_days,
+            1..=365,
+            "1 to 365",
+        )?;
+        let days = self.inbox_days.unwrap_or(30);
+        range("inbox_days", days, 30..=36_500, "30 or more")?;
+        let days = self.publication_days.unwrap_or(1);
+        range("publication_days", days, 1..=36_500, "1 or more")?;
+        for (name, key) in [
+            ("root_key", &self.root_key),
+            ("secrets_key", &self.secrets_key),
+            ("secrets_key_before", &self.secrets_key_before),
+        ] {
+            if key.as_ref().is_some_and(|key| key.len() < 32) {
+                return Err(ConfigError::Value {
+                    name,
+                    value: "too short".to_owned(),
+                    rule: "at least 32 characters",
+                });
+            }
         }
         Ok(())
+    }
+
+    pub(crate) fn jwks_reach(&self) -> Reach {
+        if self.jwks_allow_private {
+            Reach::Anywhere
+        } else {
+            Reach::Public
+        }
     }
 
     /// The reference: a file with every setting, its default and what it does.

@@ -1,10 +1,11 @@
 //! Secrets that the server makes for itself and keeps in the data folder.
 
-use crate::clock;
+use crate::{clock, config::Config};
+use ordercast_store::{OpenError, Store, Vault, VaultError};
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Reads the secret in `path`, or makes one that only the owner may read.
@@ -33,4 +34,57 @@ pub fn read_or_create(path: &Path, prefix: &str) -> io::Result<String> {
     writeln!(file, "{secret}")?;
     file.sync_all()?;
     Ok(secret)
+}
+
+/// In the data folder, beside the database.
+const SECRETS_KEY: &str = "secrets.key";
+
+/// Why there is no key for the secrets in the database.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsKeyError {
+    #[error("cannot read the key of the secrets: {0}")]
+    File(#[from] io::Error),
+    #[error("the key of the secrets {0}")]
+    Key(#[from] VaultError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(
+        "the key of the secrets in {database} is missing (id {id}): put {file} back from the backup, or give secrets_key"
+    )]
+    Missing {
+        database: PathBuf,
+        file: PathBuf,
+        id: String,
+    },
+}
+
+/// The key that secrets are sealed with, and the one until now where it is being changed.
+pub fn vaults(config: &Config, database: &Path) -> Result<(Vault, Option<Vault>), SecretsKeyError> {
+    let file = config.data_dir.join(SECRETS_KEY);
+    let key = match &config.secrets_key {
+        Some(key) => key.clone(),
+        None => {
+            // A new key for secrets that another one has sealed would only hide what is wrong.
+            if !file.exists()
+                && let Some(id) = Store::sealed_with(database)?
+            {
+                return Err(SecretsKeyError::Missing {
+                    database: database.to_owned(),
+                    file,
+                    id,
+                });
+            }
+            read_or_create(&file, "oc_secrets_")?
+        }
+    };
+    // Changing from the file to a setting needs no second setting.
+    let before = match &config.secrets_key_before {
+        Some(before) => Some(before.clone()),
+        None if config.secrets_key.is_some() && file.exists() => {
+            Some(read_or_create(&file, "oc_secrets_")?)
+        }
+        None => None,
+    };
+    let before = before.map(|before| Vault::new(&before)).transpose()?;
+    Ok((Vault::new(&key)?, before))
 }

@@ -7,17 +7,20 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 mod http;
+pub mod jobs;
 mod keys;
 mod realtime;
 
 use auth::Auth;
 use axum::Router;
 use config::Config;
-use http::{App, Listener, OrderWaits, Shutdown};
+use http::{App, Listener, Shutdown};
+use jobs::{Jobs, Retention};
+pub use keys::SecretsKeyError;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ordercast_store::{Change, Failure, NewProject, OpenError, Outcome, Store, Submission};
 use realtime::{Publisher, Realtime};
-use std::{io, net::SocketAddr, path::PathBuf, sync::OnceLock, time::Duration};
+use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::OnceLock, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 
 /// The database's name in the data folder.
@@ -28,6 +31,8 @@ pub const DATABASE: &str = "ordercast.db";
 pub enum StartError {
     #[error("cannot use the data folder {path}: {source}")]
     DataDir { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    SecretsKey(#[from] SecretsKeyError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error("cannot listen on {address}: {source}; choose another with --listen")]
@@ -40,7 +45,6 @@ pub enum StartError {
 }
 
 /// A server with its store open and its port bound, that does not serve yet.
-#[derive(Debug)]
 pub struct Bound {
     pub address: SocketAddr,
     /// The operator's key, given or made.
@@ -49,7 +53,18 @@ pub struct Bound {
     listener: Listener,
     app: App,
     realtime: Realtime,
+    retention: Retention,
     shutdown: watch::Sender<Shutdown>,
+}
+
+/// Without the key.
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound")
+            .field("address", &self.address)
+            .field("database", &self.database)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Bound {
@@ -60,6 +75,8 @@ impl Bound {
             path: config.data_dir.clone(),
             source,
         };
+        // First: what is counted before it goes nowhere.
+        let metrics = metrics();
         std::fs::create_dir_all(&config.data_dir).map_err(data_dir)?;
         let root_key = match &config.root_key {
             Some(key) => key.clone(),
@@ -75,23 +92,17 @@ impl Bound {
         let seed = u64::from_le_bytes(clock::random());
         let publisher = Publisher::new(&config);
         let to_hub = publisher.clone();
-        let waits = OrderWaits::default();
-        let to_waits = waits.clone();
-        let store = Store::open(&database, clock::now(), seed, move |batch| {
-            to_hub.publish(batch);
-            to_waits.wake(batch);
+        let vaults = keys::vaults(&config, &database)?;
+        let store = Store::open_sealed(&database, clock::now(), seed, vaults, move |batch| {
+            to_hub.publish(batch)
         })?;
-        let auth = Auth::new(store.clone(), &root_key).await?;
-        // Before anything is described, or the descriptions go nowhere.
-        let metrics = metrics();
-        OrderWaits::describe();
+        let auth = Auth::new(store.clone(), &root_key, config.jwks_reach()).await?;
         let realtime = Realtime::start(&config, publisher, store.clone(), auth.clone());
         let (shutdown, stopping) = watch::channel(Shutdown::NotYet);
         let app = App {
             store,
             auth,
             metrics,
-            waits,
             stopping,
         };
         Ok(Self {
@@ -101,6 +112,7 @@ impl Bound {
             listener,
             app,
             realtime,
+            retention: Retention::from(&config),
             shutdown,
         })
     }
@@ -121,9 +133,15 @@ impl Bound {
         Ok(matches!(outcome, Outcome::Project(_)))
     }
 
+    /// Says in the log what the operator should know of the projects' keys.
+    pub fn warn_of_keys(&self) {
+        self.app.auth.warn_of_unbound_projects();
+    }
+
     /// Serves, with `more` routes beside the server's own.
     #[must_use]
     pub fn serve(self, more: Router) -> Server {
+        let jobs = Jobs::start(&self.app.store, self.retention, &self.app.stopping);
         let router = http::router(self.app)
             .merge(self.realtime.router())
             .merge(more);
@@ -133,6 +151,7 @@ impl Bound {
             shutdown: self.shutdown,
             serving,
             realtime: self.realtime,
+            jobs,
         }
     }
 }
@@ -143,6 +162,7 @@ pub struct Server {
     shutdown: watch::Sender<Shutdown>,
     serving: JoinHandle<()>,
     realtime: Realtime,
+    jobs: Jobs,
 }
 
 impl Server {
@@ -152,6 +172,7 @@ impl Server {
         self.realtime.drain(drain).await;
         self.shutdown.send_replace(Shutdown::Now);
         let _ = self.serving.await;
+        self.jobs.stopped().await;
     }
 }
 

@@ -1,13 +1,14 @@
 //! What may be asked of the writer, and what it answers.
 
 use crate::{
-    CatalogueItem, Credential, Failure, Project, Source, StorefrontChange, StorefrontOutcome,
+    CatalogueItem, Credential, CredentialChange, CredentialOutcome, Failure, Found, Project,
+    Source, StorefrontChange, StorefrontOutcome,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
     channel::{Epoch, Offset},
     ids::{SourceId, Version},
-    order::{Cause, Content, Mode, Order, Refusal, Status, Target},
+    order::{Cause, Content, Mode, Order, Refusal, Request, Status},
     provider::Event,
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -28,17 +29,40 @@ pub enum Change {
     Request {
         project: ProjectId,
         order: OrderId,
-        target: Target,
+        request: Request,
         /// Refuse unless the order is at this version.
         if_version: Option<Version>,
         cause: Cause,
     },
+    /// Ends the stated life of an order, if it is over and the order still waits for its payment.
+    Expire {
+        project: ProjectId,
+        order: OrderId,
+    },
+    /// Deletes at most `limit` rows that are older than `before`.
+    Prune {
+        what: Prune,
+        before: Timestamp,
+        limit: u32,
+    },
     /// A verified provider event; stored, then applied, ignored or parked in the same transaction.
     Receive(Box<InboxEntry>),
     Storefront(Box<StorefrontChange>),
+    Credentials(Box<CredentialChange>),
 }
 
-#[derive(Clone, Debug)]
+/// What may be deleted with age, and what of it stays all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prune {
+    /// Stored answers; not those of an order that may still be paid or delivered.
+    Idempotency,
+    /// What providers sent; not what waits for its order.
+    Inbox,
+    /// Publications; not the last 100 of a channel.
+    Publications,
+}
+
+#[derive(Clone)]
 pub struct NewProject {
     /// `id` `None`: the next free one.
     pub id: Option<ProjectId>,
@@ -48,6 +72,13 @@ pub struct NewProject {
     pub credentials: Vec<(crate::CredentialKind, String, Vec<u8>)>,
     pub sources: Vec<(SourceId, crate::Provider, String)>,
     pub items: Vec<CatalogueItem>,
+}
+
+/// Without the secrets.
+impl fmt::Debug for NewProject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NewProject({:?} {:?})", self.id, self.name)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -105,12 +136,17 @@ pub struct Rendered {
 /// An order as a change left it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    pub order: Order,
-    /// Internal, time-ordered key.
-    pub order_key: i64,
+    pub found: Arc<Found>,
     pub epoch: Epoch,
     /// The channel's newest offset after the change.
     pub offset: Offset,
+}
+
+impl Applied {
+    #[must_use]
+    pub fn order(&self) -> &Order {
+        &self.found.order
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +164,13 @@ pub enum Outcome {
         status: Status,
         version: Version,
     },
+    /// Nothing was to be done; the order as it is.
+    Unchanged {
+        status: Status,
+        version: Version,
+    },
+    /// How many rows were deleted.
+    Pruned(usize),
     NotFound,
     /// An object with this id is there already.
     Exists,
@@ -137,6 +180,7 @@ pub enum Outcome {
     KeyConflict,
     Received(InboxOutcome),
     Storefront(StorefrontOutcome),
+    Credentials(CredentialOutcome),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,33 +3,48 @@
 //! Invariant: nothing is visible before its commit is on disk, and everything is visible to every
 //! reader before the commit is announced. The server's edges call [`Store`]; nobody else speaks SQL.
 
+mod cache;
 mod change;
+pub mod credentials;
+pub mod list;
 mod read;
 mod replay;
 pub mod search;
+mod secret;
 mod sqlite;
 pub mod storefront;
+mod vault;
+mod watch;
 
 pub use change::{
     Applied, Change, Idempotency, InboxEntry, InboxOutcome, InboxState, NewOrder, NewProject,
-    Outcome, Rendered, Submission,
+    Outcome, Prune, Rendered, Submission,
+};
+pub use credentials::{
+    Credential, CredentialChange, CredentialKind, CredentialOutcome, KeyFamily, KeySet,
+    NewCredential, OrderToken, TokenEnd, TokenKind, TokenRules,
 };
 pub use ordercast_core::{
     catalogue::{CatalogueItem, Listed},
     channel::Range,
 };
 pub use read::{EventRow, Found, InboxRow, VersionRow};
-pub use sqlite::{OpenError, Store};
+pub use secret::Secret;
+pub use sqlite::{BackupError, Examination, OpenError, Store, backup, examine, restore};
 pub use storefront::{StorefrontChange, StorefrontOutcome, StorefrontRefusal};
+pub use vault::{Vault, VaultError};
+pub use watch::OrderWatch;
 
 use ordercast_core::{
     ProjectId, Timestamp,
     channel::{Channel, Epoch, Publication},
     ids::SourceId,
+    order::Rules,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 /// A status change as the hub gets it, after its commit, in commit order.
 #[derive(Clone, Debug)]
@@ -85,56 +100,15 @@ impl Default for Settings {
 
 impl Settings {
     #[must_use]
-    pub fn order_lifetime(&self) -> Duration {
-        Duration::from_secs(self.order_lifetime_seconds.into())
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CredentialKind {
-    /// Value: SHA-256 of the key.
-    ApiKey,
-    /// Value: the shared secret, as the bytes that key the HMAC.
-    Hs256,
-    /// Value: the public key, PEM.
-    Rs256,
-}
-
-impl CredentialKind {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::ApiKey => "api_key",
-            Self::Hs256 => "hs256",
-            Self::Rs256 => "rs256",
+    pub fn rules(&self) -> Rules {
+        Rules {
+            complete_on_paid: self.complete_on_paid,
         }
     }
 
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::ApiKey, Self::Hs256, Self::Rs256]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-    }
-}
-
-/// What proves that a caller is of a project.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credential {
-    pub project: ProjectId,
-    pub kind: CredentialKind,
-    /// Public: the key's id in logs and versions, or the `kid` of a JWT key.
-    pub name: String,
-    pub value: Vec<u8>,
-}
-
-impl std::fmt::Debug for Credential {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Credential({} {} {})",
-            self.project,
-            self.kind.as_str(),
-            self.name
-        )
+    #[must_use]
+    pub fn order_lifetime(&self) -> Duration {
+        Duration::from_secs(self.order_lifetime_seconds.into())
     }
 }
 
@@ -144,7 +118,7 @@ pub struct Source {
     pub id: SourceId,
     pub project: ProjectId,
     pub provider: Provider,
-    pub secret: String,
+    pub secret: Zeroizing<String>,
 }
 
 impl std::fmt::Debug for Source {

@@ -2,7 +2,11 @@
 
 use crate::{
     Credential, Failure, Project, Range, Source, Store,
-    sqlite::{query, rows},
+    sqlite::{
+        query,
+        rows::{self, OrderRow},
+        upkeep,
+    },
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
@@ -10,15 +14,54 @@ use ordercast_core::{
     ids::Version,
     order::{Order, Status},
 };
+use rusqlite::Connection;
+use std::sync::{Arc, OnceLock};
 
 /// An order as it is now.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Found {
     pub order: Order,
     pub order_key: i64,
     /// SHA-256 of the secret half of its payment token.
     pub token_hash: Option<Vec<u8>>,
+    pub(crate) channel_key: i64,
+    rendered: OnceLock<Box<str>>,
 }
+
+impl Found {
+    pub(crate) fn new(row: OrderRow) -> Self {
+        Self {
+            order: row.order,
+            order_key: row.order_key,
+            token_hash: row.token_hash,
+            channel_key: row.channel_key,
+            rendered: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn row(&self) -> OrderRow {
+        OrderRow {
+            order: self.order.clone(),
+            order_key: self.order_key,
+            channel_key: self.channel_key,
+            token_hash: self.token_hash.clone(),
+        }
+    }
+
+    /// What pollers get of this version of the order, made once by the first of them.
+    pub fn rendered(&self, render: impl FnOnce(&Order) -> String) -> &str {
+        self.rendered
+            .get_or_init(|| render(&self.order).into_boxed_str())
+    }
+}
+
+impl PartialEq for Found {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order && self.order_key == other.order_key
+    }
+}
+
+impl Eq for Found {}
 
 #[derive(Clone, Debug)]
 pub struct VersionRow {
@@ -80,28 +123,64 @@ impl Store {
             .await
     }
 
+    /// From memory, else from the database.
+    ///
     /// # Errors
     /// [`Failure`] as for every read.
-    pub async fn order(&self, project: ProjectId, id: OrderId) -> Result<Option<Found>, Failure> {
-        self.read(
-            move |connection| Ok(rows::order_by_id(connection, project, id)?.map(Found::from)),
-        )
-        .await
+    pub async fn order(
+        &self,
+        project: ProjectId,
+        id: OrderId,
+    ) -> Result<Option<Arc<Found>>, Failure> {
+        if let Some(found) = self.cache().get(project, id) {
+            return Ok(Some(found));
+        }
+        self.find(move |connection| rows::order_by_id(connection, project, id))
+            .await
     }
 
     /// By the internal key that a payment token carries.
     ///
     /// # Errors
     /// [`Failure`] as for every read.
-    pub async fn order_by_key(&self, order_key: i64) -> Result<Option<Found>, Failure> {
-        self.read(move |connection| Ok(rows::order_by_key(connection, order_key)?.map(Found::from)))
+    pub async fn order_by_key(&self, order_key: i64) -> Result<Option<Arc<Found>>, Failure> {
+        if let Some(found) = self.cache().get_by_key(order_key) {
+            return Ok(Some(found));
+        }
+        self.find(move |connection| rows::order_by_key(connection, order_key))
             .await
+    }
+
+    async fn find(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<Option<OrderRow>> + Send + 'static,
+    ) -> Result<Option<Arc<Found>>, Failure> {
+        let reading = self.cache().reading();
+        let row = self.read(move |connection| query(connection)).await?;
+        let found = row.map(|row| Arc::new(Found::new(row)));
+        if let Some(found) = &found {
+            self.cache().fill(reading, found);
+        }
+        Ok(found)
     }
 
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn versions(&self, order_key: i64) -> Result<Vec<VersionRow>, Failure> {
         self.read(move |connection| query::versions(connection, order_key))
+            .await
+    }
+
+    /// Orders whose stated life has ended while they wait for their payment.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn overdue(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(ProjectId, OrderId)>, Failure> {
+        self.read(move |connection| upkeep::overdue(connection, now, limit))
             .await
     }
 
@@ -133,16 +212,8 @@ impl Store {
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn projects(&self) -> Result<(Vec<Project>, Vec<Credential>, Vec<Source>), Failure> {
-        self.read(|connection| query::projects(connection)).await
-    }
-}
-
-impl From<rows::OrderRow> for Found {
-    fn from(row: rows::OrderRow) -> Self {
-        Self {
-            order: row.order,
-            order_key: row.order_key,
-            token_hash: row.token_hash,
-        }
+        let secrets = self.secrets();
+        self.read(move |connection| query::projects(connection, &secrets))
+            .await
     }
 }

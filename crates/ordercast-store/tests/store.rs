@@ -5,7 +5,9 @@ use ordercast_core::{
     channel::{Channel, Offset},
     ids::{AttemptId, SourceId},
     money::{Currency, Money},
-    order::{Actor, Cause, Content, Fact, Item, Mode, Status, Target, TrackingStatus},
+    order::{
+        Actor, Cause, Content, Fact, Item, Mode, Refunded, Request, Status, Target, TrackingStatus,
+    },
     provider::{Event, Subject},
 };
 use ordercast_store::{
@@ -86,6 +88,7 @@ fn receive(kind: &str, subject: Subject, fact: Option<Fact>) -> Change {
             dedup_key,
             subject,
             fact,
+            occurred_at: None,
         }),
     }))
 }
@@ -100,6 +103,8 @@ fn paid(attempt: &str) -> Fact {
 fn refunded(attempt: &str) -> Fact {
     Fact::Refunded {
         attempt: AttemptId::new(attempt).expect("attempt"),
+        refund: None,
+        amount: Refunded::Whole,
     }
 }
 
@@ -129,7 +134,7 @@ impl Fixture {
 
     async fn create(&self, user: &str, id: Option<i64>) -> OrderId {
         match self.submit(new_order(user, id)).await {
-            Outcome::Order(applied) => applied.order.id,
+            Outcome::Order(applied) => applied.order().id,
             other => panic!("not created: {other:?}"),
         }
     }
@@ -138,7 +143,7 @@ impl Fixture {
         let request = Change::Request {
             project: project(),
             order,
-            target,
+            request: Request::Become(target),
             if_version: None,
             cause: cause(),
         };
@@ -300,7 +305,7 @@ async fn an_idempotency_key_has_one_effect() {
         let render = |outcome: &Outcome| match outcome {
             Outcome::Order(applied) => Rendered {
                 status: 201,
-                body: applied.order.id.to_string(),
+                body: applied.order().id.to_string(),
             },
             other => panic!("not rendered: {other:?}"),
         };
@@ -322,7 +327,7 @@ async fn an_idempotency_key_has_one_effect() {
     let again = submit(1).await.expect("committed");
     let stored = Rendered {
         status: 201,
-        body: first.order.id.to_string(),
+        body: first.order().id.to_string(),
     };
     assert_eq!(again, Outcome::Replayed(stored));
     assert_eq!(submit(2).await.expect("committed"), Outcome::KeyConflict);
@@ -382,7 +387,7 @@ async fn an_event_before_its_order_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_payment_that_arrives_after_its_refund_is_recorded_and_ignored() {
+async fn a_payment_that_arrives_after_its_refund_is_recorded_and_changes_no_word() {
     let folder = folder();
     let f = fixture(&folder).await;
     let order = f.create("alice", Some(500)).await;
@@ -392,9 +397,14 @@ async fn a_payment_that_arrives_after_its_refund_is_recorded_and_ignored() {
     let Outcome::Received(received) = outcome else {
         panic!("{outcome:?}")
     };
-    assert_eq!(received.state, InboxState::Ignored);
-    assert_eq!(received.reason, "older than the refund of the same attempt");
+    assert_eq!(received.state, InboxState::Applied);
+    assert_eq!(received.reason, "recorded, the order stays canceled");
     assert_eq!(f.status(order).await, Status::Canceled);
+    assert_eq!(
+        f.history("alice").await.len(),
+        2,
+        "clients see no difference"
+    );
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use ordercast_core::{
     catalogue::{CatalogueItem, ItemVirtualPrice, Line, Listed, quote_virtual},
     ids::CartId,
     money::{Currency, Money},
-    order::{Actor, Cause, Checkout, Content, ItemKind, Mode, Order, Status, Target},
+    order::{Actor, Cause, Checkout, Content, ItemKind, Mode, Order, Request, Status, Target},
     virtual_currency::VirtualAmount,
 };
 use ordercast_store::{
@@ -192,8 +192,9 @@ impl Model {
                     Outcome::Order(applied) => {
                         assert!(price <= *balance_of);
                         *balance_of -= price;
-                        assert_eq!(applied.order.status(), Status::Done);
-                        self.orders.push((who, applied.order, price, false));
+                        assert_eq!(applied.order().status(), Status::Done);
+                        self.orders
+                            .push((who, applied.order().clone(), price, false));
                     }
                     outcome => {
                         assert!(price > *balance_of);
@@ -208,7 +209,7 @@ impl Model {
                 let change = Change::Request {
                     project: project(),
                     order: order.id,
-                    target: Target::Canceled,
+                    request: Request::Become(Target::Canceled),
                     if_version: None,
                     cause: cause(),
                 };

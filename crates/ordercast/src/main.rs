@@ -1,7 +1,10 @@
 //! The `ordercast` binary: its commands, each in a file of its own.
 
+mod backup;
+mod bench;
 mod catalogue;
 mod demo;
+mod doctor;
 mod serve;
 mod token;
 mod watch;
@@ -43,6 +46,14 @@ enum Command {
     /// Write a shop's items from a file
     #[command(subcommand)]
     Catalogue(catalogue::CatalogueCommand),
+    /// Copy the database of a running server into a file
+    Backup(backup::BackupArgs),
+    /// Make a database from a backup
+    Restore(backup::RestoreArgs),
+    /// Check configuration, data folder, database and clock, and say what to do
+    Doctor(doctor::DoctorArgs),
+    /// Measure: load generators for this server
+    Bench(bench::BenchArgs),
     /// Print the configuration reference: a file with every setting and its default
     Config,
 }
@@ -59,24 +70,28 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let result = runtime.block_on(async {
-        match cli.command {
-            Command::Serve(args) => serve::run(args).await,
-            Command::Demo(args) => demo::start::run(args).await,
-            Command::Token(args) => token::run(&args),
-            Command::Watch(args) => watch::run(args).await,
-            Command::Catalogue(command) => catalogue::run(command).await,
-            Command::Config => {
-                print!("{}", ordercast_server::config::Config::reference());
-                Ok(())
-            }
-        }
-    });
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("ordercast: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => serve::run(args).await?,
+        Command::Demo(args) => demo::start::run(args).await?,
+        Command::Token(args) => token::run(&args)?,
+        Command::Watch(args) => watch::run(args).await?,
+        Command::Backup(args) => backup::backup(&args)?,
+        Command::Restore(args) => backup::restore(&args)?,
+        Command::Bench(args) => bench::run(args).await?,
+        Command::Catalogue(command) => catalogue::run(command).await?,
+        // Its findings are its exit code.
+        Command::Doctor(args) => return doctor::run(&args).await,
+        Command::Config => print!("{}", ordercast_server::config::Config::reference()),
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -79,6 +79,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     if !has_own_root_key {
         tracing::info!(file = %key_file.display(), "the operator's key is in this file");
     }
+    bound.warn_of_keys();
     run_until_signal(bound.serve(axum::Router::new()), drain).await
 }
 

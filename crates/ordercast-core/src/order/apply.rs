@@ -1,54 +1,89 @@
-//! How an order changes. [`request`] is what the shop's backend asks for and may be refused;
-//! [`observe`] is what a provider says has happened and is recorded, applied or ignored with a
-//! reason, never refused.
+//! How an order changes by what is heard of it. [`observe`] records what a provider says has
+//! happened: it is applied or ignored with a reason, never refused.
 
-use super::{Facets, Flag, Fulfilment, Life, Order, PaymentState, Status};
+use super::{
+    Attempt, AttemptState, Dispute, DisputeState, Facets, Flag, Life, Order, RefundSize, Status,
+};
 use crate::{
     Timestamp,
-    ids::{AttemptId, SourceId, UserId},
-    money::Money,
+    ids::{AttemptId, RefundId, SourceId, UserId},
+    money::{Currency, Money},
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use thiserror::Error;
-
-/// A status that the shop's backend may ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Target {
-    Paid,
-    Done,
-    Canceled,
-}
-
-impl Target {
-    #[must_use]
-    pub const fn status(self) -> Status {
-        match self {
-            Self::Paid => Status::Paid,
-            Self::Done => Status::Done,
-            Self::Canceled => Status::Canceled,
-        }
-    }
-}
 
 /// Something that happened outside, in the order's own terms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
-    Paid {
+    /// The payment is on its way; nothing is promised.
+    PaymentPending {
         attempt: AttemptId,
-        amount: Money,
+    },
+    /// The money is reserved, not yet taken.
+    PaymentAuthorized {
+        attempt: AttemptId,
     },
     PaymentFailed {
         attempt: AttemptId,
     },
-    /// The whole payment of the attempt was given back or charged back.
+    Paid {
+        attempt: AttemptId,
+        amount: Money,
+    },
+    /// Money was given back.
     Refunded {
         attempt: AttemptId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refund: Option<RefundId>,
+        #[serde(default)]
+        amount: Refunded,
+    },
+    /// A refund failed or was taken back.
+    RefundReversed {
+        attempt: AttemptId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refund: Option<RefundId>,
+    },
+    Disputed {
+        attempt: AttemptId,
+        state: DisputeState,
+        /// `None`: about the whole payment.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        amount: Option<Money>,
     },
     /// The stated life of a `new` order ended.
     Expired,
+}
+
+/// How much was given back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refunded {
+    /// The whole payment of the attempt.
+    #[default]
+    Whole,
+    /// By this refund.
+    Part(Money),
+    /// By all refunds of the attempt together.
+    Total(Money),
+}
+
+impl Refunded {
+    fn currency(self) -> Option<Currency> {
+        match self {
+            Self::Whole => None,
+            Self::Part(money) | Self::Total(money) => Some(money.currency),
+        }
+    }
+
+    const fn size(self) -> RefundSize {
+        match self {
+            Self::Whole => RefundSize::Whole,
+            Self::Part(money) => RefundSize::Part(money.minor),
+            Self::Total(money) => RefundSize::Total(money.minor),
+        }
+    }
 }
 
 /// Who changed an order; kept with every version.
@@ -104,132 +139,139 @@ pub enum Observed {
     Ignored(&'static str),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Refusal {
-    #[error("an order that is {from} cannot become {to}")]
-    IllegalTransition { from: Status, to: Status },
-}
-
-/// # Errors
-/// [`Refusal::IllegalTransition`] for every edge that the state machine does not have, the one from
-/// a status to itself included.
-pub fn request(order: &Order, target: Target, cause: &Cause) -> Result<Changed, Refusal> {
-    let from = order.status();
-    let to = target.status();
-    let refusal = Refusal::IllegalTransition { from, to };
-    if from == to || !from.may_become(to) {
-        return Err(refusal);
-    }
-    let mut facets = order.facets.clone();
-    match target {
-        Target::Paid => {
-            // Only a priced order can be new or expired; what is missing is marked as paid by hand.
-            let price = order.content.price.map_or(0, |price| price.minor);
-            let missing = price - facets.net_paid();
-            let id = AttemptId::new(&format!("manual:{}", order.version.next()));
-            let Some(attempt) = id.ok().and_then(|id| facets.attempt(&id)) else {
-                return Err(refusal);
-            };
-            attempt.paid = Some(missing);
-            settle(&mut facets);
-        }
-        Target::Done => facets.fulfilment = Fulfilment::Delivered,
-        Target::Canceled => facets.life = Life::Canceled,
-    }
-    let changed = next_version(order, facets, cause.at);
-    assert_eq!(changed.to, to, "a granted request must reach its target");
-    Ok(changed)
-}
-
+/// `occurred_at`: when it happened by the provider's clock, if it says. It decides between states of
+/// one attempt only; what came in and went out of money counts whenever it is heard of.
 #[must_use]
-pub fn observe(order: &Order, fact: &Fact, cause: &Cause) -> Observed {
+pub fn observe(
+    order: &Order,
+    fact: &Fact,
+    occurred_at: Option<Timestamp>,
+    cause: &Cause,
+) -> Observed {
     let mut facets = order.facets.clone();
-    match observe_facets(order, fact, &mut facets) {
+    match hear(order, fact, occurred_at, &mut facets) {
         Err(reason) => Observed::Ignored(reason),
-        Ok(()) if facets == order.facets => Observed::Ignored("nothing new in it"),
-        Ok(()) => Observed::Changed(Box::new(next_version(order, facets, cause.at))),
+        Ok(undo) => {
+            facets.refresh(&order.content);
+            if facets == order.facets {
+                return Observed::Ignored("nothing new in it");
+            }
+            Observed::Changed(Box::new(next_version(order, facets, undo, cause.at)))
+        }
     }
 }
 
-const TOO_MANY_ATTEMPTS: &str = "the order has too many payment attempts";
+/// Whether the change gives the shop money back that it had lost: the one way out of `canceled`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undo {
+    No,
+    Yes,
+}
 
-fn observe_facets(order: &Order, fact: &Fact, facets: &mut Facets) -> Result<(), &'static str> {
+fn hear(
+    order: &Order,
+    fact: &Fact,
+    occurred_at: Option<Timestamp>,
+    facets: &mut Facets,
+) -> Result<Undo, &'static str> {
     match fact {
-        Fact::Paid { attempt, amount } => {
-            let Some(price) = order.content.price.filter(|_| !order.content.is_free()) else {
-                return Err("the order is free");
-            };
-            if amount.currency != price.currency {
-                facets.flags.insert(Flag::AmountMismatch);
-                return Ok(());
-            }
-            let attempt = facets.attempt(attempt).ok_or(TOO_MANY_ATTEMPTS)?;
-            if attempt.refunded {
-                return Err("older than the refund of the same attempt");
-            }
-            if attempt.paid.is_some() {
-                return Err("this attempt is recorded as paid already");
-            }
-            attempt.paid = Some(amount.minor);
-            attempt.failed = false;
-            let net = facets.net_paid();
-            if facets.life == Life::Canceled {
-                facets.flags.insert(Flag::NeedsDecision);
-            } else if facets.settled {
-                facets.flags.insert(Flag::DuplicatePayment);
-            } else if net < price.minor {
-                facets.flags.insert(Flag::PaidPartial);
-            } else {
-                settle(facets);
-                if net > price.minor {
-                    facets.flags.insert(Flag::PaidOver);
-                }
-            }
-            Ok(())
+        Fact::PaymentPending { attempt } => {
+            let state = AttemptState::Pending;
+            find(facets, attempt)?.become_state(state, occurred_at)?;
+        }
+        Fact::PaymentAuthorized { attempt } => {
+            let state = AttemptState::Authorized;
+            find(facets, attempt)?.become_state(state, occurred_at)?;
         }
         Fact::PaymentFailed { attempt } => {
-            let attempt = facets.attempt(attempt).ok_or(TOO_MANY_ATTEMPTS)?;
-            if attempt.paid.is_some() || attempt.refunded {
-                return Err("older than the payment of the same attempt");
-            }
-            attempt.failed = true;
-            Ok(())
+            let state = AttemptState::Failed;
+            find(facets, attempt)?.become_state(state, occurred_at)?;
         }
-        Fact::Refunded { attempt } => {
-            let attempt = facets.attempt(attempt).ok_or(TOO_MANY_ATTEMPTS)?;
-            if attempt.refunded {
-                return Err("this attempt is recorded as refunded already");
+        Fact::Paid { attempt, amount } => {
+            if is_foreign(order, Some(amount.currency))? {
+                facets.flags.insert(Flag::AmountMismatch);
+                return Ok(Undo::No);
             }
-            attempt.refunded = true;
-            if facets.payment() == PaymentState::Refunded {
-                facets.life = Life::Canceled;
+            find(facets, attempt)?.capture(amount.minor)?;
+            facets.settle_by(&order.content, attempt);
+        }
+        Fact::Refunded {
+            attempt,
+            refund,
+            amount,
+        } => {
+            if is_foreign(order, amount.currency())? {
+                facets.flags.insert(Flag::AmountMismatch);
+                return Ok(Undo::No);
             }
-            Ok(())
+            find(facets, attempt)?.refund(refund.clone(), amount.size())?;
+        }
+        Fact::RefundReversed { attempt, refund } => {
+            find(facets, attempt)?.reverse_refund(refund.clone())?;
+            return Ok(Undo::Yes);
+        }
+        Fact::Disputed {
+            attempt,
+            state,
+            amount,
+        } => {
+            if is_foreign(order, amount.map(|amount| amount.currency))? {
+                facets.flags.insert(Flag::AmountMismatch);
+                return Ok(Undo::No);
+            }
+            find(facets, attempt)?.dispute(Dispute {
+                state: *state,
+                amount: amount.map(|amount| amount.minor),
+                occurred_at,
+            })?;
+            if matches!(state, DisputeState::Won | DisputeState::Expired) {
+                return Ok(Undo::Yes);
+            }
         }
         Fact::Expired => {
             if order.status() != Status::New {
                 return Err("only a new order expires");
             }
             facets.life = Life::Expired;
-            Ok(())
         }
     }
+    Ok(Undo::No)
 }
 
-/// The whole price is in.
-fn settle(facets: &mut Facets) {
-    facets.settled = true;
-    facets.flags.remove(&Flag::PaidPartial);
-    if facets.life == Life::Expired {
-        facets.life = Life::Open;
-        facets.flags.insert(Flag::PaidLate);
-    }
+fn find<'a>(facets: &'a mut Facets, attempt: &AttemptId) -> Result<&'a mut Attempt, &'static str> {
+    facets
+        .attempt(attempt)
+        .ok_or("the order has too many payment attempts")
 }
 
-fn next_version(order: &Order, facets: Facets, at: Timestamp) -> Changed {
+/// Whether the amount is in another currency than the order.
+fn is_foreign(order: &Order, currency: Option<Currency>) -> Result<bool, &'static str> {
+    let price = order
+        .content
+        .price
+        .filter(|price| price.minor > 0)
+        .ok_or("the order costs no money")?;
+    Ok(currency.is_some_and(|currency| currency != price.currency))
+}
+
+/// `facets` must be refreshed.
+pub(super) fn next_version(
+    order: &Order,
+    mut facets: Facets,
+    undo: Undo,
+    at: Timestamp,
+) -> Changed {
     let from = order.status();
-    let to = facets.status(&order.content);
-    assert!(from.may_become(to), "illegal path {from} -> {to}");
+    let mut to = facets.status(&order.content);
+    if from == Status::Canceled && to != from && undo == Undo::No {
+        // Money that comes for a canceled order does not revive it: that would be a surprise to a
+        // shop which has closed its books. It is flagged instead.
+        facets.life = Life::Canceled;
+        facets.refresh(&order.content);
+        to = facets.status(&order.content);
+    }
+    let is_legal = from.may_become(to) || (undo == Undo::Yes && from.may_return_to(to));
+    assert!(is_legal, "illegal path {from} -> {to}");
     let order = Order {
         facets,
         version: order.version.next(),

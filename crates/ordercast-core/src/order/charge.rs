@@ -27,6 +27,7 @@ pub fn charge(order: &Order, at: Timestamp) -> [Changed; 2] {
         &paid.order,
         Facets {
             fulfilment: Fulfilment::Delivered,
+            completed: true,
             ..paid.order.facets.clone()
         },
         at,

@@ -1,17 +1,24 @@
-//! One order: its facets (attempts, fulfilment, life, flags), the public status derived from them,
-//! and the two ways it changes: a request by the shop, an observation by a provider.
+//! One order: its facets (attempts, fulfilment, dispute, life, flags), the public status derived from
+//! them, and the three ways it changes: a request by the shop, an observation by a provider, a
+//! consequence by the project's rules.
 //!
 //! Invariant: the public status is never stored apart from the facets; [`Facets::status`] is the
 //! only place that knows the word.
 
 mod apply;
+mod attempt;
 mod charge;
 mod checkout;
 mod content;
 mod facets;
+mod fulfilment;
+mod ledger;
+mod request;
+mod rules;
 mod status;
 
-pub use apply::{Actor, Cause, Changed, Fact, Observed, Refusal, Target, observe, request};
+pub use apply::{Actor, Cause, Changed, Fact, Observed, Refunded, observe};
+pub use attempt::{Attempt, AttemptState, Dispute, DisputeState, Refund, RefundSize};
 pub use charge::charge;
 pub use checkout::{
     Checkout, Contact, Country, CustomParameters, Email, ExternalId, InvalidCheckout,
@@ -19,7 +26,11 @@ pub use checkout::{
     Ui,
 };
 pub use content::{Content, Item, ItemKind};
-pub use facets::{Attempt, Facets, Flag, Fulfilment, Life, PaymentState};
+pub use facets::{Facets, Flag, Life, PaymentState};
+pub use fulfilment::{Fulfilment, FulfilmentStep};
+pub use ledger::{LedgerEntry, LedgerKind};
+pub use request::{Refusal, Request, Target, request};
+pub use rules::{Rules, follow};
 pub use status::{Status, TrackingStatus};
 
 use crate::{

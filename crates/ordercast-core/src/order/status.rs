@@ -77,6 +77,14 @@ impl Status {
     }
 }
 
+impl Status {
+    /// Where a canceled order may be once its refund was reversed or its dispute won.
+    #[must_use]
+    pub const fn may_return_to(self, to: Self) -> bool {
+        matches!(self, Self::Canceled) && !matches!(to, Self::Canceled)
+    }
+}
+
 impl std::str::FromStr for Status {
     type Err = ();
     fn from_str(s: &str) -> Result<Self, ()> {

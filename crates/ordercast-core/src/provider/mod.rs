@@ -5,6 +5,7 @@
 pub mod reference;
 
 use crate::{
+    Timestamp,
     ids::{AttemptId, OrderId, UserId},
     order::Fact,
 };
@@ -20,6 +21,8 @@ pub struct Event {
     pub subject: Subject,
     /// `None`: nothing that changes an order.
     pub fact: Option<Fact>,
+    /// When it happened by the provider's clock, if it says.
+    pub occurred_at: Option<Timestamp>,
 }
 
 /// What an event is about.

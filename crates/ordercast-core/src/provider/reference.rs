@@ -7,7 +7,7 @@ use super::{Event, EventError, Subject};
 use crate::{
     ids::{AttemptId, OrderId, ProjectId, UserId},
     money::{Currency, Money},
-    order::Fact,
+    order::{Fact, Refunded},
 };
 use serde_json::Value;
 
@@ -26,6 +26,8 @@ pub fn parse(body: &[u8], project: ProjectId, body_hash: &str) -> Result<Event, 
             dedup_key,
             subject,
             fact,
+            // It carries the time of the payment, in refunds too: nothing that orders its events.
+            occurred_at: None,
         })
     };
     match kind.as_str() {
@@ -40,6 +42,8 @@ pub fn parse(body: &[u8], project: ProjectId, body_hash: &str) -> Result<Event, 
                 let key = format!("order_canceled:{order}:{attempt}");
                 let fact = Fact::Refunded {
                     attempt: attempt.clone(),
+                    refund: None,
+                    amount: Refunded::Whole,
                 };
                 return event(Some(key), Subject::Order { order, attempt }, Some(fact));
             }
@@ -71,6 +75,8 @@ pub fn parse(body: &[u8], project: ProjectId, body_hash: &str) -> Result<Event, 
             let key = format!("refund:{attempt}");
             let fact = Fact::Refunded {
                 attempt: attempt.clone(),
+                refund: None,
+                amount: Refunded::Whole,
             };
             event(Some(key), payment_subject(&root, attempt), Some(fact))
         }

@@ -1,136 +1,193 @@
-//! Users' JWTs: HS256 and RS256, the algorithm pinned by the key, never chosen by the token.
+//! Users' JWTs (RFC 7519, judged by RFC 8725): the key says which algorithm, never the token.
+//!
+//! The token is taken apart here rather than by a JWT library, because it must mean one thing only:
+//! no repeated names, no critical extensions, no second spelling of its base64. Signatures are the
+//! cryptography library's.
 
-use super::{ProjectKeys, Rejected};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use ordercast_core::{Timestamp, UserId};
-use ordercast_store::{Credential, CredentialKind};
-use serde::Deserialize;
-use std::{fmt, time::Duration};
-use thiserror::Error;
+use super::{
+    cache::Verified,
+    json,
+    key::{Algorithm, VerifyingKey, decoy},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ordercast_core::{Timestamp, UserId, access::GUEST_PREFIX};
+use ordercast_store::TokenRules;
+use serde_json::{Map, Value};
+use std::time::Duration;
 
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
+const KID_BYTES_MAX: usize = 256;
 /// Clocks of shops differ.
 const SKEW: Duration = Duration::from_secs(30);
 /// A stolen token must end within a day.
 const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
-/// RFC 7518, 3.2: at least as long as the hash.
-const HS256_BYTES_MIN: usize = 32;
+/// Keys that one token is tried with: where there are more, it must name one.
+const TRIED_MAX: usize = 8;
 
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum KeyError {
-    #[error("an HS256 secret must have at least {HS256_BYTES_MIN} bytes")]
-    ShortSecret,
-    #[error("the RS256 key must be an RSA public key of at least 2048 bits in PEM form")]
-    NotRsaPem,
+/// Why a token was not accepted; for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotAccepted {
+    /// It names a key that is not known: a key set may have it by now.
+    UnknownKid,
+    Because(&'static str),
 }
 
-/// A key with the one algorithm that it verifies.
-pub(super) struct VerifyingKey {
-    name: String,
-    algorithm: Algorithm,
-    key: DecodingKey,
-}
+use NotAccepted::Because;
 
-impl fmt::Debug for VerifyingKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "VerifyingKey({} {:?})", self.name, self.algorithm)
+/// Judges a token by the keys and rules of its project.
+pub(super) fn verify<'a>(
+    token: &str,
+    keys: impl Iterator<Item = &'a VerifyingKey>,
+    rules: &TokenRules,
+    now: Timestamp,
+) -> Result<Verified, NotAccepted> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(Because("the JWT is too long"));
     }
+    let (message, signature) = token.rsplit_once('.').ok_or(Because("not a JWT"))?;
+    let (header, claims) = message.split_once('.').ok_or(Because("not a JWT"))?;
+    let header = Header::parse(header).ok_or(Because("the JWT's header"))?;
+    let signature = decode(signature).ok_or(Because("the JWT's signature is not base64url"))?;
+    is_signed(&header, keys, message.as_bytes(), &signature)?;
+    let claims = decode(claims)
+        .and_then(|claims| json::object(&claims))
+        .ok_or(Because("the JWT's claims are not a JSON object"))?;
+    accept(&claims, rules, now).map_err(Because)
 }
 
-impl VerifyingKey {
-    pub(super) fn new(credential: &Credential) -> Result<Self, KeyError> {
-        let (algorithm, key) = match credential.kind {
-            CredentialKind::Hs256 if credential.value.len() < HS256_BYTES_MIN => {
-                return Err(KeyError::ShortSecret);
+fn is_signed<'a>(
+    header: &Header,
+    keys: impl Iterator<Item = &'a VerifyingKey>,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), NotAccepted> {
+    // A key set has no shared keys.
+    let mut is_kid_known = header.kid.is_none() || header.algorithm == Algorithm::Hs256;
+    let mut tried = 0;
+    for key in keys.filter(|key| key.algorithm == header.algorithm) {
+        match (&header.kid, &key.kid) {
+            (Some(wanted), Some(kid)) if wanted != kid => continue,
+            (Some(_), Some(_)) => is_kid_known = true,
+            _ => {}
+        }
+        tried += 1;
+        if tried > TRIED_MAX {
+            return Err(Because("the JWT names none of the project's many keys"));
+        }
+        if key.verifies(message, signature) {
+            return Ok(());
+        }
+    }
+    if tried == 0
+        && let Some(decoy) = decoy(header.algorithm)
+    {
+        decoy.verifies(message, signature);
+    }
+    if is_kid_known {
+        return Err(Because("no key of the project has signed the JWT"));
+    }
+    Err(NotAccepted::UnknownKid)
+}
+
+struct Header {
+    algorithm: Algorithm,
+    kid: Option<String>,
+}
+
+impl Header {
+    /// What else it holds, keys and addresses of keys above all, is not looked at.
+    fn parse(encoded: &str) -> Option<Self> {
+        let header = json::object(&decode(encoded)?)?;
+        // Extensions that we do not speak: RFC 7515, 4.1.11; RFC 7797; RFC 7516.
+        if ["crit", "b64", "zip", "enc"]
+            .iter()
+            .any(|name| header.contains_key(*name))
+        {
+            return None;
+        }
+        // RFC 8725, 3.11: other kinds of JWT, which the same keys may sign, are no credentials.
+        if let Some(kind) = header.get("typ") {
+            let kind = kind.as_str()?.to_ascii_lowercase();
+            let kind = kind.strip_prefix("application/").unwrap_or(&kind);
+            if !["jwt", "at+jwt"].contains(&kind) {
+                return None;
             }
-            CredentialKind::Hs256 => (
-                Algorithm::HS256,
-                DecodingKey::from_secret(&credential.value),
-            ),
-            CredentialKind::Rs256 | CredentialKind::ApiKey => (
-                Algorithm::RS256,
-                DecodingKey::from_rsa_pem(&credential.value).map_err(|_| KeyError::NotRsaPem)?,
-            ),
+        }
+        let kid = match header.get("kid") {
+            None => None,
+            Some(kid) => {
+                let kid = kid.as_str()?;
+                let is_name =
+                    (1..=KID_BYTES_MAX).contains(&kid.len()) && !kid.chars().any(char::is_control);
+                Some(is_name.then(|| kid.to_owned())?)
+            }
         };
-        Ok(Self {
-            name: credential.name.clone(),
-            algorithm,
-            key,
+        Some(Self {
+            algorithm: Algorithm::from_name(header.get("alg")?.as_str()?)?,
+            kid,
         })
     }
 }
 
-/// Whether a PEM can be a project's RS256 key: asked when it is given, not when it is first used.
-///
-/// # Errors
-/// [`KeyError::NotRsaPem`].
-pub fn check_public_key(pem: &[u8]) -> Result<(), KeyError> {
-    // A 2048-bit modulus alone makes 294 bytes of DER, 392 of base64.
-    if pem.len() < 392 {
-        return Err(KeyError::NotRsaPem);
-    }
-    DecodingKey::from_rsa_pem(pem)
-        .map(|_| ())
-        .map_err(|_| KeyError::NotRsaPem)
-}
-
-#[derive(Debug)]
-pub(super) struct Claims {
-    pub user: UserId,
-    /// `exp` and what clocks may differ: from then on the token is refused.
-    pub valid_until: Timestamp,
-}
-
-#[derive(Deserialize)]
-struct RawClaims {
-    sub: String,
-    exp: i64,
-    #[serde(default)]
-    nbf: Option<i64>,
-}
-
-pub(super) fn verify(keys: &ProjectKeys, token: &str, now: Timestamp) -> Result<Claims, Rejected> {
-    if token.len() > TOKEN_BYTES_MAX {
-        return Err(Rejected::Credential("the JWT is too long"));
-    }
-    let header =
-        decode_header(token).map_err(|_| Rejected::Credential("the JWT's header is malformed"))?;
-    let candidates = keys.keys.iter().filter(|key| {
-        key.algorithm == header.alg && header.kid.as_ref().is_none_or(|kid| *kid == key.name)
-    });
-    let mut rejected = Rejected::Credential("no key of the project has the JWT's alg and kid");
-    for key in candidates {
-        match verify_with(key, token, now) {
-            Ok(claims) => return Ok(claims),
-            Err(why) => rejected = why,
-        }
-    }
-    Err(rejected)
-}
-
-fn verify_with(key: &VerifyingKey, token: &str, now: Timestamp) -> Result<Claims, Rejected> {
-    let mut validation = Validation::new(key.algorithm);
-    // Times are judged below against a clock that is handed in.
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
-    let claims = decode::<RawClaims>(token, &key.key, &validation)
-        .map_err(|_| Rejected::Credential("the JWT's signature or claims are wrong"))?
-        .claims;
-    let expires_at = Timestamp::from_seconds(claims.exp);
+fn accept(
+    claims: &Map<String, Value>,
+    rules: &TokenRules,
+    now: Timestamp,
+) -> Result<Verified, &'static str> {
+    let seconds = |name| match claims.get(name) {
+        None => Ok(None),
+        Some(time) => time
+            .as_i64()
+            .map(|s| Some(Timestamp::from_seconds(s)))
+            .ok_or(()),
+    };
+    let expires_at = seconds("exp")
+        .map_err(|()| "the JWT's exp is not whole seconds")?
+        .ok_or("the JWT has no exp")?;
     let valid_until = expires_at.plus(SKEW);
     if valid_until <= now {
-        return Err(Rejected::Credential("the JWT is expired"));
+        return Err("the JWT is expired");
     }
     if expires_at > now.plus(LIFE_MAX).plus(SKEW) {
-        return Err(Rejected::Credential("the JWT expires more than 24 h ahead"));
+        return Err("the JWT expires more than 24 h ahead");
     }
-    if claims
-        .nbf
-        .is_some_and(|nbf| Timestamp::from_seconds(nbf) > now.plus(SKEW))
-    {
-        return Err(Rejected::Credential("the JWT is not valid yet"));
+    let not_before = seconds("nbf").map_err(|()| "the JWT's nbf is not whole seconds")?;
+    if not_before.is_some_and(|from| from > now.plus(SKEW)) {
+        return Err("the JWT is not valid yet");
     }
-    let user = UserId::new(&claims.sub).map_err(|_| Rejected::Credential("the JWT's sub"))?;
-    Ok(Claims { user, valid_until })
+    if !rules.audiences.is_empty() && !audience(claims).any(|aud| rules.audiences.contains(aud)) {
+        return Err("the JWT is for another audience");
+    }
+    let issuer = claims.get("iss");
+    let is_issuer = |wanted: &String| issuer.and_then(Value::as_str) == Some(wanted);
+    if !rules.issuers.is_empty() && !rules.issuers.iter().any(is_issuer) {
+        return Err("the JWT is of another issuer");
+    }
+    let user = claims
+        .get(&rules.user_claim)
+        .and_then(Value::as_str)
+        .and_then(|user| UserId::new(user).ok())
+        .ok_or("the JWT names no user")?;
+    if user.as_str().starts_with(GUEST_PREFIX) {
+        return Err("the JWT names a guest");
+    }
+    Ok(Verified { user, valid_until })
+}
+
+/// `aud`: one text or several (RFC 7519, 4.1.3). A list with anything else in it is none.
+fn audience(claims: &Map<String, Value>) -> impl Iterator<Item = &String> {
+    let list = match claims.get("aud") {
+        Some(one @ Value::String(_)) => std::slice::from_ref(one),
+        Some(Value::Array(several)) if several.iter().all(Value::is_string) => several.as_slice(),
+        _ => &[],
+    };
+    list.iter().filter_map(|aud| match aud {
+        Value::String(aud) => Some(aud),
+        _ => None,
+    })
+}
+
+/// Strict: no padding, no bits left over, nothing beside the alphabet.
+fn decode(part: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(part).ok()
 }

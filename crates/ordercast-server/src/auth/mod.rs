@@ -3,26 +3,44 @@
 //! Invariant: what a caller learns from a rejected credential is that it was rejected; the reasons
 //! below are for the log.
 
+mod cache;
 pub mod guest;
+mod json;
+pub mod jwks;
 mod jwt;
+mod key;
+mod last_used;
+mod link_token;
 mod payment_token;
 mod registry;
 mod session_token;
+mod upkeep;
 
-pub use jwt::{KeyError, check_public_key};
+pub use key::{Algorithm, KeyError, check_key, check_public_key};
+pub use link_token::{LINK_PREFIX, LinkToken};
 pub use payment_token::PaymentToken;
 pub use registry::{ProjectKeys, Registry};
 pub use session_token::SessionToken;
 
 use crate::clock;
+use cache::{TokenCache, Verified};
+use jwks::address::Reach;
+use jwt::NotAccepted;
+use last_used::LastUsed;
 use ordercast_core::{
     ProjectId, Timestamp, UserId,
-    access::{Action, GUEST_PREFIX, Object, Principal, authorize},
+    access::{Action, Object, Principal, authorize},
+    ids::CredentialId,
 };
-use ordercast_store::{Failure, Store};
+use ordercast_store::{Failure, Store, TokenKind, TokenRules};
+use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{sync::Arc, time::Duration};
 use subtle::ConstantTimeEq;
+
+/// How long the payment token of an order outlives the order's life: the buyer who paid in the last
+/// minute still follows it, and the token ends with the longest that a user's JWT may last.
+pub const PAYMENT_TOKEN_MARGIN: Duration = Duration::from_secs(24 * 3600);
 
 /// Who a realtime connection is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,39 +63,79 @@ pub enum Rejected {
 /// Verifies credentials against the projects' keys, which it holds in memory.
 #[derive(Clone, Debug)]
 pub struct Auth {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     store: Store,
-    registry: Arc<RwLock<Arc<Registry>>>,
+    registry: RwLock<Arc<Registry>>,
+    /// Held from the read to the exchange: a slow reload must not undo a later one. Whether the
+    /// last one succeeded.
+    is_current: tokio::sync::Mutex<bool>,
     root_key_hash: [u8; 32],
+    reach: Reach,
+    cache: TokenCache,
+    last_used: LastUsed,
 }
 
 impl Auth {
-    /// # Errors
-    /// [`Failure`] when the projects cannot be read.
-    pub async fn new(store: Store, root_key: &str) -> Result<Self, Failure> {
-        let registry = Registry::load(&store).await?;
-        Ok(Self {
-            store,
-            registry: Arc::new(RwLock::new(Arc::new(registry))),
-            root_key_hash: sha256(root_key.as_bytes()),
-        })
-    }
-
-    /// Reads the projects anew: called after one was created.
+    /// `reach`: where key sets may be fetched from.
     ///
     /// # Errors
-    /// [`Failure`] when they cannot be read; the old ones stay in use.
+    /// [`Failure`] when the projects cannot be read.
+    pub async fn new(store: Store, root_key: &str, reach: Reach) -> Result<Self, Failure> {
+        let registry = Registry::load(&store, &Registry::default(), reach).await?;
+        let inner = Arc::new(Inner {
+            store,
+            registry: RwLock::new(Arc::new(registry)),
+            is_current: tokio::sync::Mutex::new(true),
+            root_key_hash: sha256(root_key.as_bytes()),
+            reach,
+            cache: TokenCache::default(),
+            last_used: LastUsed::default(),
+        });
+        tokio::spawn(upkeep::run(Arc::downgrade(&inner)));
+        Ok(Self { inner })
+    }
+
+    /// Reads the projects and their keys anew: called after one of them was changed. What ended
+    /// before the call is refused after it.
+    ///
+    /// # Errors
+    /// [`Failure`] when they cannot be read; the old ones stay in use until that succeeds, which is
+    /// tried again by itself.
     pub async fn reload(&self) -> Result<(), Failure> {
-        let fresh = Arc::new(Registry::load(&self.store).await?);
-        *self
-            .registry
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(())
+        self.inner.reload().await
     }
 
     #[must_use]
     pub fn registry(&self) -> Arc<Registry> {
-        Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.inner.registry.read())
+    }
+
+    /// Where key sets may be fetched from.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        self.inner.reach
+    }
+
+    /// When an API key was used, if that is not written down yet.
+    #[must_use]
+    pub fn last_used(&self, id: CredentialId) -> Option<Timestamp> {
+        self.inner.last_used.get(id)
+    }
+
+    /// Tells the operator which projects take any token that their keys have signed, also one that
+    /// was made for another service.
+    pub fn warn_of_unbound_projects(&self) {
+        let projects: Vec<_> = self.registry().unbound_projects().take(10).collect();
+        if !projects.is_empty() {
+            tracing::warn!(
+                ?projects,
+                "user JWTs of any audience and issuer are accepted; bind them with PUT /v1/projects/{{project}}/jwt-rules"
+            );
+        }
     }
 
     /// A server's credential: an API key or the root key, as a bearer or as the password of Basic.
@@ -86,16 +144,22 @@ impl Auth {
     /// [`Rejected::Credential`].
     pub fn server(&self, secret: &str) -> Result<(Principal, String), Rejected> {
         let hash = sha256(secret.as_bytes());
-        if bool::from(hash.ct_eq(&self.root_key_hash)) {
+        if bool::from(hash.ct_eq(&self.inner.root_key_hash)) {
             return Ok((Principal::Root, "root".to_owned()));
         }
-        match self.registry().api_key(&hash) {
-            Some((project, name)) => Ok((Principal::Project { project }, name)),
-            None => Err(Rejected::Credential("unknown API key")),
-        }
+        let registry = self.registry();
+        let key = registry
+            .api_key(&hash)
+            .ok_or(Rejected::Credential("unknown API key"))?;
+        self.inner.last_used.note(key.id, clock::now());
+        let principal = Principal::Project {
+            project: key.project,
+            scopes: key.scopes,
+        };
+        Ok((principal, key.name.clone()))
     }
 
-    /// A buyer's credential for one project: a user JWT or a payment token.
+    /// A buyer's credential for one project: a user JWT, a payment token or a link token.
     ///
     /// # Errors
     /// [`Rejected`]: one answer for everything that is wrong with it.
@@ -104,47 +168,136 @@ impl Auth {
         project: ProjectId,
         credential: &str,
     ) -> Result<(Principal, Option<Timestamp>), Rejected> {
-        // A JWT has exactly two dots, a payment token none.
+        // A JWT has exactly two dots, the others none.
         if credential.contains('.') {
-            let registry = self.registry();
-            let keys = registry
-                .project(project)
-                .ok_or(Rejected::Credential("unknown project"))?;
-            let claims = jwt::verify(keys, credential, clock::now())?;
-            if claims.user.as_str().starts_with(GUEST_PREFIX) {
-                return Err(Rejected::Credential("the JWT names a guest"));
-            }
-            return Ok((
-                Principal::User {
-                    project,
-                    user: claims.user,
-                },
-                Some(claims.valid_until),
-            ));
+            let Verified { user, valid_until } = self.user(project, credential).await?;
+            return Ok((Principal::User { project, user }, Some(valid_until)));
         }
-        let token = PaymentToken::parse(credential)
-            .ok_or(Rejected::Credential("neither a JWT nor a payment token"))?;
-        let found = self
+        let (principal, valid_until) = if credential.starts_with(LINK_PREFIX) {
+            self.link(credential).await?
+        } else {
+            self.payment_token(credential).await?
+        };
+        let (Principal::PaymentToken { project: of, .. } | Principal::Link { project: of, .. }) =
+            &principal
+        else {
+            return Err(Rejected::Credential("not a buyer's credential"));
+        };
+        if *of != project {
+            return Err(Rejected::Credential("a token of another project"));
+        }
+        if valid_until <= clock::now() {
+            return Err(Rejected::Credential("the token has ended"));
+        }
+        Ok((principal, Some(valid_until)))
+    }
+
+    /// The order that a link stands for, and when the link ends.
+    ///
+    /// # Errors
+    /// [`Rejected`].
+    pub async fn link(&self, credential: &str) -> Result<(Principal, Timestamp), Rejected> {
+        let wrong = Rejected::Credential("unknown link");
+        let token = LinkToken::parse(credential).ok_or(wrong.clone())?;
+        let id = token.id().ok_or(wrong.clone())?;
+        let (row, found) = self
+            .inner
             .store
-            .order_by_key(token.order_key())
+            .order_token(id)
             .await?
-            .filter(|found| found.order.project == project)
-            .filter(|found| {
-                found
-                    .token_hash
-                    .as_deref()
-                    .is_some_and(|hash| token.hash().ct_eq(hash).into())
-            })
-            .ok_or(Rejected::Credential("unknown payment token"))?;
-        let order = found.order;
-        Ok((
-            Principal::PaymentToken {
-                project,
-                user: order.user,
-                order: order.id,
-            },
-            None,
+            .ok_or(wrong.clone())?;
+        let fits = row.kind == TokenKind::Link && bool::from(token.hash().ct_eq(&row.hash));
+        if !fits || row.ended_at.is_some() || row.expires_at <= clock::now() {
+            return Err(wrong);
+        }
+        let order = &found.order;
+        let principal = Principal::Link {
+            project: order.project,
+            user: order.user.clone(),
+            order: order.id,
+        };
+        Ok((principal, row.expires_at))
+    }
+
+    async fn payment_token(&self, credential: &str) -> Result<(Principal, Timestamp), Rejected> {
+        let wrong = Rejected::Credential("unknown payment token");
+        let token = PaymentToken::parse(credential)
+            .ok_or(Rejected::Credential("neither a JWT nor a token"))?;
+        let (hash, found, valid_until) = match token.token_id() {
+            // The one that the order was made with.
+            None => {
+                let found = self.inner.store.order_by_key(token.order_key()).await?;
+                let found = found.ok_or(wrong.clone())?;
+                let end = found.order.expires_at.plus(PAYMENT_TOKEN_MARGIN);
+                (found.token_hash.clone().unwrap_or_default(), found, end)
+            }
+            Some(id) => {
+                let found = self.inner.store.order_token(id).await?;
+                let (row, found) = found
+                    .filter(|(row, _)| row.kind == TokenKind::Payment && row.ended_at.is_none())
+                    .ok_or(wrong.clone())?;
+                (row.hash, found, row.expires_at)
+            }
+        };
+        if !bool::from(token.hash().ct_eq(&hash)) {
+            return Err(wrong);
+        }
+        let order = &found.order;
+        let principal = Principal::PaymentToken {
+            project: order.project,
+            user: order.user.clone(),
+            order: order.id,
+        };
+        Ok((principal, valid_until))
+    }
+
+    /// A user's JWT. An unknown project goes the same way as a known one, to the same end at the same
+    /// cost.
+    async fn user(&self, project: ProjectId, token: &str) -> Result<Verified, Rejected> {
+        let registry = self.registry();
+        let keys = registry.project(project);
+        match self.judge(keys, token) {
+            Ok(verified) => return Ok(verified),
+            Err(NotAccepted::Because(why)) => return Err(Rejected::Credential(why)),
+            Err(NotAccepted::UnknownKid) => {}
+        }
+        let sources = keys.map_or(&[][..], |keys| &keys.jwks);
+        if !sources.is_empty() {
+            self.inner.refresh(sources).await;
+            if let Ok(verified) = self.judge(keys, token) {
+                return Ok(verified);
+            }
+        }
+        Err(Rejected::Credential(
+            "no key of the project has the JWT's kid",
         ))
+    }
+
+    fn judge(&self, keys: Option<&ProjectKeys>, token: &str) -> Result<Verified, NotAccepted> {
+        let now = clock::now();
+        let sets: Vec<_> = keys
+            .iter()
+            .flat_map(|keys| &keys.jwks)
+            .filter_map(|source| source.set(now))
+            .collect();
+        let mut name = Sha256::new();
+        name.update(keys.map_or([0; 32], |keys| keys.fingerprint));
+        name.update(sets.len().to_be_bytes());
+        for set in &sets {
+            name.update(set.fingerprint);
+        }
+        name.update(token);
+        let name = name.finalize().into();
+        if let Some(verified) = self.inner.cache.get(&name, now) {
+            return Ok(verified);
+        }
+        let own = keys.iter().flat_map(|keys| &keys.keys);
+        let fetched = sets.iter().flat_map(|set| &set.keys);
+        let no_rules = TokenRules::default();
+        let rules = keys.map_or(&no_rules, |keys| &keys.rules);
+        let verified = jwt::verify(token, own.chain(fetched), rules, now)?;
+        self.inner.cache.put(name, verified.clone());
+        Ok(verified)
     }
 
     /// Who a realtime connection is for.
@@ -160,7 +313,7 @@ impl Auth {
         let (principal, valid_until) = self.buyer(project, credential).await?;
         let (Principal::User { user, .. } | Principal::PaymentToken { user, .. }) = &principal
         else {
-            return Err(Rejected::Credential("not a buyer's credential"));
+            return Err(Rejected::Credential("not a credential to track with"));
         };
         if user_external_id.is_some_and(|claimed| claimed != user.as_str()) {
             return Err(Rejected::Credential("user_external_id is another user's"));
@@ -172,6 +325,19 @@ impl Auth {
             user: user.clone(),
             valid_until,
         })
+    }
+}
+
+impl Inner {
+    async fn reload(&self) -> Result<(), Failure> {
+        let mut is_current = self.is_current.lock().await;
+        // Also when this call is given up on the way.
+        *is_current = false;
+        let known = Arc::clone(&self.registry.read());
+        let fresh = Registry::load(&self.store, &known, self.reach).await?;
+        *self.registry.write() = Arc::new(fresh);
+        *is_current = true;
+        Ok(())
     }
 }
 

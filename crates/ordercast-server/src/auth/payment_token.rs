@@ -1,10 +1,12 @@
 //! Payment tokens: 32 opaque characters that stand for one order.
 //!
 //! The first 8 bytes are the order's internal key, so that no index over random values is needed in
-//! the hot transaction; the other 16 are secret, and only their hash is stored.
+//! the hot transaction; the other 16 are secret, and only their hash is stored. Tokens that were made
+//! later have their own number there instead, negated.
 
 use super::sha256;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ordercast_core::ids::TokenId;
 use std::fmt;
 
 const SECRET_BYTES: usize = 16;
@@ -27,6 +29,12 @@ impl PaymentToken {
         Self { order_key, secret }
     }
 
+    /// One of the further tokens of an order.
+    #[must_use]
+    pub fn issued(id: TokenId, secret: [u8; SECRET_BYTES]) -> Self {
+        Self::new(-i64::from(id.get()), secret)
+    }
+
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; 8 + SECRET_BYTES] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
@@ -40,6 +48,12 @@ impl PaymentToken {
     #[must_use]
     pub const fn order_key(&self) -> i64 {
         self.order_key
+    }
+
+    /// `None`: the token that its order was made with.
+    #[must_use]
+    pub fn token_id(&self) -> Option<TokenId> {
+        TokenId::new(self.order_key.checked_neg()?).ok()
     }
 
     #[must_use]
@@ -75,6 +89,17 @@ mod tests {
             &text.replace(&text[..1], "*"),
         ] {
             assert_eq!(PaymentToken::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn further_tokens_are_told_from_the_first() {
+        let id = TokenId::new(1_000_001).expect("id");
+        let token = PaymentToken::issued(id, [7; SECRET_BYTES]);
+        let parsed = PaymentToken::parse(&token.encode()).expect("token");
+        assert_eq!(parsed.token_id(), Some(id));
+        for first in [1_000_001, i64::MAX, 0, i64::MIN] {
+            assert_eq!(PaymentToken::new(first, [7; SECRET_BYTES]).token_id(), None);
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Request bodies: bounded in size, time and depth before anything is parsed.
+//! Request bodies and queries: bounded in size, time and depth before anything is parsed.
 
 use super::problem::Problem;
 use axum::{
     body::{Body, Bytes, to_bytes},
-    http::{HeaderMap, StatusCode, header},
+    extract::{FromRequestParts, Query},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -65,6 +66,21 @@ pub fn json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T,
         ));
     }
     parse(bytes)
+}
+
+/// The query of a request; what it cannot be is a problem like any other.
+#[derive(Clone, Copy, Debug)]
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Query(params) = Query::try_from_uri(&parts.uri).map_err(|_| {
+            Problem::invalid("query", "an unknown name, or a value that cannot be one")
+        })?;
+        Ok(Self(params))
+    }
 }
 
 /// # Errors

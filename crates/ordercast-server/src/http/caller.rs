@@ -5,7 +5,7 @@ use crate::auth::{Auth, Rejected};
 use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ordercast_core::{
-    ProjectId,
+    ProjectId, Timestamp,
     access::{Action, Denied, Object, Principal, authorize},
 };
 
@@ -20,14 +20,36 @@ pub fn server(
     action: Action,
     object: Object,
 ) -> Result<String, Problem> {
+    let (principal, key_name) = backend(auth, headers)?;
+    permit(&principal, action, object)?;
+    Ok(key_name)
+}
+
+/// Like [`server`], before it is known what is asked for.
+///
+/// # Errors
+/// 401 without a valid key.
+pub fn backend(auth: &Auth, headers: &HeaderMap) -> Result<(Principal, String), Problem> {
     let secret = match scheme(headers) {
         Some(("bearer", token)) => token.to_owned(),
         Some(("basic", encoded)) => basic_password(encoded).ok_or_else(Problem::unauthorized)?,
         _ => return Err(Problem::unauthorized()),
     };
-    let (principal, key_name) = auth.server(&secret).map_err(|_| Problem::unauthorized())?;
-    permit(&principal, action, object)?;
-    Ok(key_name)
+    auth.server(&secret).map_err(|_| Problem::unauthorized())
+}
+
+/// Whoever holds a link, as a bearer; and when the link ends.
+///
+/// # Errors
+/// 401 without a valid one, 503 when it could not be checked.
+pub async fn link(auth: &Auth, headers: &HeaderMap) -> Result<(Principal, Timestamp), Problem> {
+    let Some(("bearer", token)) = scheme(headers) else {
+        return Err(Problem::unauthorized());
+    };
+    auth.link(token).await.map_err(|rejected| match rejected {
+        Rejected::Failure(failure) => failure.into(),
+        Rejected::Credential(_) => Problem::unauthorized(),
+    })
 }
 
 /// A buyer: user JWT or payment token, as a bearer.
@@ -55,10 +77,16 @@ pub async fn buyer(
 /// # Errors
 /// 404 or 403 as [`authorize`] decides.
 pub fn permit(principal: &Principal, action: Action, object: Object) -> Result<(), Problem> {
-    authorize(principal, action, object).map_err(|denied| match denied {
+    authorize(principal, action, object).map_err(denied)
+}
+
+/// How a refusal of the one authorisation looks.
+pub fn denied(denied: Denied) -> Problem {
+    match denied {
         Denied::Hidden => Problem::not_found(),
         Denied::Forbidden => Problem::forbidden(),
-    })
+        Denied::MissingScope(scope) => Problem::forbidden().with("required_scope", scope.as_str()),
+    }
 }
 
 fn scheme(headers: &HeaderMap) -> Option<(&'static str, &str)> {

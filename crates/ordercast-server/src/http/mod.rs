@@ -1,14 +1,20 @@
 //! HTTP: routes, and nothing that a route does not need. Handlers parse, authorise, call, render.
 
+mod api_keys;
 mod balances;
 mod body;
 mod caller;
 mod catalogue;
 mod inbox;
+mod jwt_keys;
+mod links;
+mod measure;
 mod ops;
-mod order_waits;
+mod order_changes;
+mod order_reads;
 mod orders;
 mod payment_sessions;
+mod payment_tokens;
 pub mod problem;
 mod projects;
 mod render;
@@ -16,19 +22,15 @@ mod serve;
 mod store_api;
 mod storefront;
 
-pub use order_waits::OrderWaits;
 pub use serve::{Listener, Shutdown, requested};
 
-use crate::{auth::Auth, clock};
+use crate::auth::Auth;
 use axum::{
     Router,
-    extract::{MatchedPath, Request},
     http::StatusCode,
-    middleware::{self, Next},
-    response::Response,
-    routing::{get, post, put},
+    middleware,
+    routing::{delete, get, post, put},
 };
-use metrics::{counter, histogram};
 use metrics_exporter_prometheus::PrometheusHandle;
 use ordercast_core::ids::Invalid;
 use ordercast_store::Store;
@@ -42,7 +44,6 @@ pub struct App {
     pub store: Store,
     pub auth: Auth,
     pub metrics: PrometheusHandle,
-    pub waits: OrderWaits,
     /// Held answers end when the server does.
     pub stopping: watch::Receiver<Shutdown>,
 }
@@ -72,23 +73,92 @@ pub fn router(app: App) -> Router {
             "/v1/projects/{project}/payment-sessions/lookup",
             post(payment_sessions::lookup),
         )
-        .route("/v1/projects/{project}/orders", post(orders::create))
-        .route("/v1/projects/{project}/orders/{order}", get(orders::read))
+        .route(
+            "/v1/projects/{project}/orders",
+            get(order_reads::list).post(orders::create),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}",
+            get(order_reads::read),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/stream",
+            get(order_reads::stream),
+        )
         .route(
             "/v1/projects/{project}/orders/{order}/versions",
-            get(orders::versions),
+            get(order_reads::versions),
         )
         .route(
             "/v1/projects/{project}/orders/{order}/transitions",
-            post(orders::transition),
+            post(order_changes::transition),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/refunds",
+            post(order_changes::refund),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/refund-reversals",
+            post(order_changes::reverse_refund),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/fulfilment",
+            post(order_changes::fulfil),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/review",
+            post(order_changes::review),
         )
         .route("/v1/projects/{project}/events", get(projects::events))
         .route("/v1/projects/{project}/inbox", get(projects::inbox))
         .route("/v1/inbox/{source}", post(inbox::receive))
         .route("/health", get(ops::health))
         .route("/metrics", get(ops::metrics))
+        .merge(credentials())
         .nest("/api", store_api::router())
         .with_state(app)
+}
+
+/// Keys of projects, and tokens of orders.
+fn credentials() -> Router<App> {
+    Router::new()
+        .route(
+            "/v1/projects/{project}/api-keys",
+            get(api_keys::list).post(api_keys::create),
+        )
+        .route(
+            "/v1/projects/{project}/api-keys/{id}",
+            delete(api_keys::revoke),
+        )
+        .route(
+            "/v1/projects/{project}/jwt-keys",
+            get(jwt_keys::list).post(jwt_keys::create),
+        )
+        .route(
+            "/v1/projects/{project}/jwt-keys/{id}",
+            delete(jwt_keys::retire),
+        )
+        .route(
+            "/v1/projects/{project}/jwt-rules",
+            get(jwt_keys::read_rules).put(jwt_keys::put_rules),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/payment-tokens",
+            get(payment_tokens::list).post(payment_tokens::create),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/payment-tokens/{token}",
+            delete(payment_tokens::revoke),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/links",
+            get(links::list).post(links::create),
+        )
+        .route(
+            "/v1/projects/{project}/orders/{order}/links/{link}",
+            delete(links::revoke),
+        )
+        .merge(links::router())
 }
 
 /// Answers and layers that every route has, those of the realtime and of the demo included.
@@ -96,7 +166,7 @@ pub fn finish(router: Router) -> Router {
     router
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn(count))
+        .layer(middleware::from_fn(measure::measure))
 }
 
 async fn no_such_path() -> Problem {
@@ -113,22 +183,6 @@ async fn method_not_allowed() -> Problem {
         "method_not_allowed",
         "this path does not take this method",
     )
-}
-
-async fn count(request: Request, next: Next) -> Response {
-    // The route, never the path: a path is chosen by the caller and would grow the metric.
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let started = clock::monotonic();
-    let response = next.run(request).await;
-    let status = response.status().as_str().to_owned();
-    counter!("ordercast_http_requests_total", "route" => route.clone(), "status" => status)
-        .increment(1);
-    histogram!("ordercast_http_request_seconds", "route" => route)
-        .record(started.elapsed().as_secs_f64());
-    response
 }
 
 /// An id in a path. What cannot be an id names nothing: 404, as for one that does not exist.

@@ -3,7 +3,6 @@
 use super::{App, body, caller, path_id, problem::Problem, render};
 use crate::{auth, clock};
 use axum::{
-    Json,
     body::Body,
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -15,15 +14,13 @@ use ordercast_core::{
     catalogue::QUANTITY_MAX,
     ids::Version,
     money::{Currency, Money},
-    order::{Actor, Cause, Content, Item, Mode, Target},
+    order::{Actor, Cause, Content, Item, Mode},
 };
-use ordercast_store::{Change, Found, Idempotency, NewOrder, Rendered, Submission};
+use ordercast_store::{Change, Idempotency, NewOrder, Rendered, Submission};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
 const ITEMS_MAX: usize = 100;
-const REASON_BYTES_MAX: usize = 500;
 const LIFETIME_SECONDS: std::ops::RangeInclusive<u32> = 60..=31_536_000;
 
 #[derive(Debug, Deserialize)]
@@ -186,106 +183,6 @@ fn sum(items: &[Item]) -> Result<Money, Problem> {
     Money::new(minor, currency).map_err(|error| Problem::invalid("price", error.to_string()))
 }
 
-pub async fn read(
-    State(app): State<App>,
-    Path((project, order)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let (_, found) = find(&app, &project, &order, &headers, Action::ReadOrder).await?;
-    Ok(with_etag(
-        Json(render::order(&found.order)).into_response(),
-        found.order.version,
-        &headers,
-    ))
-}
-
-/// The order's timeline: every version with who, why and when.
-pub async fn versions(
-    State(app): State<App>,
-    Path((project, order)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
-    let (_, found) = find(&app, &project, &order, &headers, Action::ReadOrder).await?;
-    let versions: Vec<_> = app
-        .store
-        .versions(found.order_key)
-        .await?
-        .into_iter()
-        .map(|row| {
-            json!({
-                "version": row.version,
-                "status": row.status,
-                "actor": row.actor,
-                "reason": row.reason,
-                "offset": row.offset,
-                "created_at": render::time(row.at),
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "versions": versions })))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TransitionBody {
-    to: Target,
-    #[serde(default)]
-    reason: String,
-}
-
-pub async fn transition(
-    State(app): State<App>,
-    Path((project, order)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let project: ProjectId = path_id(&project)?;
-    let key_name = caller::server(
-        &app.auth,
-        &headers,
-        Action::ChangeOrder,
-        Object::Project(project),
-    )?;
-    let order: OrderId = path_id(&order)?;
-    let raw = body::read(body, body::API_BYTES_MAX).await?;
-    let TransitionBody { to, reason } = body::json(&headers, &raw)?;
-    if reason.len() > REASON_BYTES_MAX {
-        let rule = format!("must be at most {REASON_BYTES_MAX} bytes");
-        return Err(Problem::invalid("reason", rule));
-    }
-    let change = Change::Request {
-        project,
-        order,
-        target: to,
-        if_version: if_match(&headers)?,
-        cause: Cause {
-            actor: Actor::ApiKey(key_name),
-            reason,
-            at: clock::now(),
-        },
-    };
-    let route = format!("POST /v1/projects/{project}/orders/{order}/transitions");
-    submit(&app, change, project, route, &headers, &raw, StatusCode::OK).await
-}
-
-async fn find(
-    app: &App,
-    project: &str,
-    order: &str,
-    headers: &HeaderMap,
-    action: Action,
-) -> Result<(ProjectId, Found), Problem> {
-    let project: ProjectId = path_id(project)?;
-    caller::server(&app.auth, headers, action, Object::Project(project))?;
-    let order: OrderId = path_id(order)?;
-    let found = app
-        .store
-        .order(project, order)
-        .await?
-        .ok_or_else(Problem::not_found)?;
-    Ok((project, found))
-}
-
 pub(super) async fn submit(
     app: &App,
     change: Change,
@@ -335,7 +232,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
     }
 }
 
-fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
+pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else {
         return Ok(None);
     };
@@ -353,8 +250,12 @@ fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
     }
 }
 
-/// Adds the `ETag`, and answers 304 without a body when the caller has that version already.
-pub fn with_etag(mut response: Response, version: Version, headers: &HeaderMap) -> Response {
+/// The answer with its `ETag`, or 304 when the caller has that version already.
+pub fn unless_known(
+    version: Version,
+    headers: &HeaderMap,
+    render: impl FnOnce() -> Response,
+) -> Response {
     let etag = format!("\"{version}\"");
     let is_known = headers
         .get(header::IF_NONE_MATCH)
@@ -364,11 +265,13 @@ pub fn with_etag(mut response: Response, version: Version, headers: &HeaderMap) 
                 .map(str::trim)
                 .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
         });
-    if is_known {
-        response = StatusCode::NOT_MODIFIED.into_response();
-    }
+    let mut response = if is_known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        render()
+    };
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&etag) {
+    if let Ok(value) = HeaderValue::try_from(etag) {
         headers.insert(header::ETAG, value);
     }
     // The answer depends on who asks and changes at any time.

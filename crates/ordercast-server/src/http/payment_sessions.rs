@@ -3,7 +3,7 @@
 
 use super::{App, body, caller, path_id, problem::Problem, render};
 use crate::{
-    auth::{PaymentToken, SessionToken},
+    auth::{PaymentToken, Rejected, SessionToken},
     clock,
 };
 use axum::{
@@ -14,7 +14,7 @@ use axum::{
 };
 use ordercast_core::{
     ProjectId, Timestamp, UserId,
-    access::{Action, Object},
+    access::{Action, Object, Principal},
     order::{Checkout, Mode},
 };
 use serde::Deserialize;
@@ -38,9 +38,10 @@ pub async fn lookup(
     caller::server(&app.auth, &headers, Action::ReadOrder, object)?;
     let raw = body::read(body, body::API_BYTES_MAX).await?;
     let LookupBody { token } = body::json(&headers, &raw)?;
-    let token = PaymentToken::parse(&token).ok_or_else(Problem::not_found)?;
-    let is_its = |hash: &[u8]| bool::from(token.hash().ct_eq(hash));
-    if let Some(id) = SessionToken::id_of(&token) {
+    let token_of_session = PaymentToken::parse(&token)
+        .and_then(|parsed| SessionToken::id_of(&parsed).map(|id| (id, parsed)));
+    if let Some((id, token)) = token_of_session {
+        let is_its = |hash: &[u8]| bool::from(token.hash().ct_eq(hash));
         let session = app
             .store
             .payment_session(id)
@@ -57,20 +58,18 @@ pub async fn lookup(
             ("purchase", purchase),
         ));
     }
-    let order = app
-        .store
-        .order_by_key(token.order_key())
-        .await?
-        .filter(|found| found.order.project == project)
-        .filter(|found| found.token_hash.as_deref().is_some_and(is_its))
-        .ok_or_else(Problem::not_found)?
-        .order;
+    let found = match app.auth.buyer(project, &token).await {
+        Ok((Principal::PaymentToken { order, .. }, _)) => app.store.order(project, order).await?,
+        Ok(_) | Err(Rejected::Credential(_)) => None,
+        Err(Rejected::Failure(failure)) => return Err(failure.into()),
+    };
+    let order = &found.ok_or_else(Problem::not_found)?.order;
     Ok(shown(
         &order.user,
         order.mode,
         &order.content.checkout,
         order.expires_at,
-        ("order", render::order(&order)),
+        ("order", render::order(order)),
     ))
 }
 

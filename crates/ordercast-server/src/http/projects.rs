@@ -1,7 +1,9 @@
 //! `/v1/projects`: projects, their event feed, their inbox.
 
 use super::{
-    App, body, caller,
+    App,
+    body::{self, Params},
+    caller,
     catalogue::{self, ItemBody},
     path_id,
     problem::Problem,
@@ -14,7 +16,7 @@ use crate::{
 use axum::{
     Json,
     body::Body,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -159,7 +161,7 @@ fn settings(complete_on_paid: bool, lifetime: Option<u32>) -> Result<Settings, P
     Ok(settings)
 }
 
-fn text(field: &str, value: String) -> Result<String, Problem> {
+pub(super) fn text(field: &str, value: String) -> Result<String, Problem> {
     if value.is_empty() || value.len() > NAME_BYTES_MAX || value.chars().any(char::is_control) {
         let rule = format!("must be 1 to {NAME_BYTES_MAX} bytes without control characters");
         return Err(Problem::invalid(field, rule));
@@ -181,7 +183,7 @@ pub struct EventsQuery {
 pub async fn events(
     State(app): State<App>,
     Path(project): Path<String>,
-    Query(query): Query<EventsQuery>,
+    Params(query): Params<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     let project: ProjectId = path_id(&project)?;
@@ -239,7 +241,7 @@ pub struct InboxQuery {
 pub async fn inbox(
     State(app): State<App>,
     Path(project): Path<String>,
-    Query(query): Query<InboxQuery>,
+    Params(query): Params<InboxQuery>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     let project: ProjectId = path_id(&project)?;

@@ -32,7 +32,7 @@ async fn until_held(f: &Fixture, count: usize) {
         let metrics = f.send(Method::GET, "/metrics", &[], "").await.text;
         let line = metrics
             .lines()
-            .find_map(|line| line.strip_prefix("ordercast_held_order_reads "));
+            .find_map(|line| line.strip_prefix("ordercast_order_watches "));
         if line == Some(&count.to_string()) {
             return;
         }

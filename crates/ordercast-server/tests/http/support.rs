@@ -1,9 +1,10 @@
 //! A server on a free port with one project, and a client that reads like an example.
 
-use ordercast_server::{Bound, Server, config::Config};
+use ordercast_server::{Bound, Server, StartError, config::Config};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use std::{
+    path::Path,
     sync::Mutex,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -19,7 +20,7 @@ pub struct Fixture {
     pub source: String,
     pub inbox_secret: String,
     server: Mutex<Option<Server>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 pub struct Answer {
@@ -45,15 +46,7 @@ impl Answer {
 
 pub async fn start(project: Value) -> Fixture {
     let folder = tempfile::tempdir().expect("folder");
-    let mut flags = <ordercast_server::config::Partial as confique::Layer>::empty();
-    flags.listen = Some("127.0.0.1:0".parse().expect("address"));
-    flags.data_dir = Some(folder.path().to_owned());
-    flags.root_key = Some(ROOT_KEY.to_owned());
-    let bound = Bound::open(Config::load(flags, None).expect("config"))
-        .await
-        .expect("open");
-    let base = format!("http://{}", bound.address);
-    let server = bound.serve(axum::Router::new());
+    let (base, server) = serve(folder.path()).await;
     let mut fixture = Fixture {
         base,
         client: reqwest::Client::new(),
@@ -62,7 +55,7 @@ pub async fn start(project: Value) -> Fixture {
         source: String::new(),
         inbox_secret: String::new(),
         server: Mutex::new(Some(server)),
-        _folder: folder,
+        folder,
     };
     let made = fixture.post("/v1/projects", ROOT_KEY, &project).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
@@ -80,6 +73,23 @@ pub async fn start(project: Value) -> Fixture {
     fixture
 }
 
+/// A server on a data folder that may have been used before.
+pub async fn serve(folder: &Path) -> (String, Server) {
+    try_serve(folder).await.expect("open")
+}
+
+pub async fn try_serve(folder: &Path) -> Result<(String, Server), StartError> {
+    let mut flags = <ordercast_server::config::Partial as confique::Layer>::empty();
+    flags.listen = Some("127.0.0.1:0".parse().expect("address"));
+    flags.data_dir = Some(folder.to_owned());
+    flags.root_key = Some(ROOT_KEY.to_owned());
+    // Identity providers of the tests are on this machine.
+    flags.jwks_allow_private = Some(true);
+    let bound = Bound::open(Config::load(flags, None).expect("config")).await?;
+    let base = format!("http://{}", bound.address);
+    Ok((base, bound.serve(axum::Router::new())))
+}
+
 pub async fn start_default() -> Fixture {
     start(json!({
         "name": "Test",
@@ -90,6 +100,49 @@ pub async fn start_default() -> Fixture {
 }
 
 impl Fixture {
+    /// Stops the server and starts another one on the same data.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.start_again().await;
+    }
+
+    pub async fn stop(&self) {
+        let server = self.server.lock().expect("server").take();
+        let server = server.expect("a server");
+        server.stop(Duration::ZERO).await;
+    }
+
+    pub async fn start_again(&mut self) {
+        let (base, server) = serve(self.folder.path()).await;
+        self.base = base;
+        self.server = Mutex::new(Some(server));
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub async fn put(&self, path: &str, bearer: &str, body: &Value) -> Answer {
+        let authorization = format!("Bearer {bearer}");
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+        ];
+        self.send(Method::PUT, path, &headers, body.to_string())
+            .await
+    }
+
+    pub async fn delete(&self, path: &str, bearer: &str) -> Answer {
+        let authorization = format!("Bearer {bearer}");
+        self.send(
+            Method::DELETE,
+            path,
+            &[("authorization", &authorization)],
+            "",
+        )
+        .await
+    }
+
     pub async fn send(
         &self,
         method: Method,
@@ -137,12 +190,6 @@ impl Fixture {
         headers.extend_from_slice(more);
         self.send(Method::POST, path, &headers, body.to_string())
             .await
-    }
-
-    /// Stops the server, as a signal would.
-    pub async fn stop(&self) {
-        let server = self.server.lock().expect("server").take();
-        server.expect("running").stop(Duration::ZERO).await;
     }
 
     /// `/v1/projects/{p}` and the rest.

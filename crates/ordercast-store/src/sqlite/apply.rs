@@ -2,27 +2,31 @@
 //! finds the order, asks, and writes what comes back.
 
 use super::{
-    inbox,
-    query::project_settings,
+    credentials, inbox,
+    memory::Memory,
     replay,
     rows::{self, OrderRow, json},
+    secrets::{self, Secrets},
     storefront::{self, balance, catalogue},
+    upkeep,
 };
 use crate::{
-    Applied, Change, Committed, Credential, NewOrder, NewProject, Outcome, Project, Settings,
-    Source, StorefrontOutcome, StorefrontRefusal, Submission,
+    Applied, Change, Committed, CredentialChange, CredentialKind, Found, NewCredential, NewOrder,
+    NewProject, Outcome, Project, Secret, Source, StorefrontOutcome, StorefrontRefusal, Submission,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
+    access::Scopes,
     channel::{Channel, Epoch, Offset, Publication},
-    ids::{INT_MAX, Version},
+    ids::Version,
     order::{
-        Actor, Cause, Changed, Facets, Fulfilment, Order, Status, Target, TrackingStatus, charge,
-        request,
+        Actor, Cause, Changed, Facets, Order, Request, Rules, Status, TrackingStatus, charge,
+        follow, request,
     },
 };
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
+use zeroize::Zeroizing;
 
 /// Ids that we give out start here, so that every one has as many digits as SDK logs expect of an
 /// order number; ids that a shop brings along may be any.
@@ -32,28 +36,42 @@ const ORDER_ID_BASE: i64 = 1_000_000;
 pub(super) struct Batch<'a> {
     pub connection: &'a Connection,
     epoch: &'a Epoch,
-    order_id_floor: &'a mut HashMap<u32, u32>,
-    committed: Vec<Committed>,
-    newest_event: Option<i64>,
+    secrets: &'a Secrets,
+    memory: &'a mut Memory,
+    made: Made,
+}
+
+/// What a batch makes public once it is on disk.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub committed: Vec<Committed>,
+    pub newest_event: Option<i64>,
+    /// Of the publications.
+    pub newest_position: Option<i64>,
+    /// Orders that changed, as they are now.
+    pub orders: HashMap<(ProjectId, OrderId), Arc<Found>>,
+    /// By channel key, the newest offset of channels that got publications.
+    tops: HashMap<i64, Offset>,
 }
 
 impl<'a> Batch<'a> {
     pub(super) fn new(
         connection: &'a Connection,
         epoch: &'a Epoch,
-        order_id_floor: &'a mut HashMap<u32, u32>,
+        secrets: &'a Secrets,
+        memory: &'a mut Memory,
     ) -> Self {
         Self {
             connection,
             epoch,
-            order_id_floor,
-            committed: Vec::new(),
-            newest_event: None,
+            secrets,
+            memory,
+            made: Made::default(),
         }
     }
 
-    pub(super) fn finish(self) -> (Vec<Committed>, Option<i64>) {
-        (self.committed, self.newest_event)
+    pub(super) fn finish(self) -> Made {
+        self.made
     }
 
     pub(super) fn apply(&mut self, submission: &Submission) -> rusqlite::Result<Outcome> {
@@ -69,8 +87,8 @@ impl<'a> Batch<'a> {
         let answer = (idempotency.render)(&outcome);
         self.connection
             .prepare_cached(
-                "INSERT INTO idempotency (project_id, route, key, body_hash, status, body, created_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO idempotency (project_id, route, key, body_hash, status, body, created_at, \
+                 order_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 project.get(),
@@ -79,7 +97,11 @@ impl<'a> Batch<'a> {
                 idempotency.body_hash,
                 answer.status,
                 answer.body,
-                submission.at.millis()
+                submission.at.millis(),
+                match &outcome {
+                    Outcome::Order(applied) => Some(applied.found.order_key),
+                    _ => None,
+                },
             ])?;
         Ok(outcome)
     }
@@ -91,17 +113,34 @@ impl<'a> Batch<'a> {
             Change::Request {
                 project,
                 order,
-                target,
+                request,
                 if_version,
                 cause,
             } => {
-                let Some(row) = rows::order_by_id(self.connection, *project, *order)? else {
+                let Some(row) = self.order(*project, *order)? else {
                     return Ok(Outcome::NotFound);
                 };
-                self.request(row, *target, *if_version, cause)
+                self.request(row, request, *if_version, cause)
             }
+            Change::Expire { project, order } => match self.order(*project, *order)? {
+                Some(row) => upkeep::expire(self, row, at),
+                None => Ok(Outcome::NotFound),
+            },
+            Change::Prune {
+                what,
+                before,
+                limit,
+            } => upkeep::prune(self.connection, *what, *before, *limit).map(Outcome::Pruned),
             Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
             Change::Storefront(change) => storefront::apply(self.connection, change, at),
+            Change::Credentials(change) => {
+                let outcome = credentials::apply(self.connection, self.secrets, change, at)?;
+                if let CredentialChange::EndToken { project, order, .. } = &**change {
+                    // The order's first token is part of what readers have in memory.
+                    self.reread(*project, *order)?;
+                }
+                Ok(outcome)
+            }
         }
     }
 
@@ -140,22 +179,28 @@ impl<'a> Batch<'a> {
             settings: new.settings.clone(),
             created_at: at,
         };
-        let mut credentials = Vec::new();
+        let mut keys = Vec::new();
         for (kind, name, value) in &new.credentials {
-            self.connection.execute(
-                "INSERT INTO credentials (project_id, kind, name, value, created_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                (id.get(), kind.as_str(), name, value, at.millis()),
-            )?;
-            credentials.push(Credential {
-                project: id,
+            let key = NewCredential {
                 kind: *kind,
                 name: name.clone(),
-                value: value.clone(),
-            });
+                label: name.clone(),
+                kid: None,
+                scopes: (*kind == CredentialKind::ApiKey).then_some(Scopes::All),
+                value: Secret::new(value.clone()),
+                key_set: None,
+            };
+            keys.push(credentials::insert(
+                (self.connection, self.secrets),
+                id,
+                &key,
+                "",
+                at,
+            )?);
         }
         let mut sources = Vec::new();
         for (source, provider, secret) in &new.sources {
+            let row = secrets::of_source(id, source.as_str());
             self.connection.execute(
                 "INSERT INTO sources (source, project_id, provider, secret, created_at) \
                  VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -163,7 +208,7 @@ impl<'a> Batch<'a> {
                     source.as_str(),
                     id.get(),
                     provider.as_str(),
-                    secret,
+                    self.secrets.seal_text(&row, secret)?,
                     at.millis(),
                 ),
             )?;
@@ -171,45 +216,40 @@ impl<'a> Batch<'a> {
                 id: source.clone(),
                 project: id,
                 provider: *provider,
-                secret: secret.clone(),
+                secret: Zeroizing::new(secret.clone()),
             });
         }
         for item in &new.items {
             catalogue::put(self.connection, id, item)?;
         }
-        Ok(Outcome::Project(Box::new((project, credentials, sources))))
+        Ok(Outcome::Project(Box::new((project, keys, sources))))
     }
 
     fn create_order(&mut self, new: &NewOrder) -> rusqlite::Result<Outcome> {
-        let Some(settings) = project_settings(self.connection, new.project)? else {
+        let Some(settings) = self.memory.settings(self.connection, new.project)? else {
             return Ok(Outcome::NotFound);
         };
-        let order_key: i64 = self
-            .connection
-            .prepare_cached("SELECT coalesce(max(order_key), 0) + 1 FROM orders")?
-            .query_row([], |row| row.get(0))?;
-        let id = match new.id {
-            Some(id) if self.is_taken(new.project, id)? => return Ok(Outcome::Exists),
-            Some(id) => id,
-            None => self.next_order_id(new.project, order_key)?,
-        };
+        let lifetime = new.lifetime.unwrap_or_else(|| settings.order_lifetime());
+        if let Some(id) = new.id
+            && self.is_taken(new.project, id)?
+        {
+            return Ok(Outcome::Exists);
+        }
         if let Some(price) = &new.content.virtual_price
             && !balance::debit(self.connection, new.project, &new.user, price, new.cause.at)?
         {
             let refusal = StorefrontRefusal::NotEnough;
             return Ok(Outcome::Storefront(StorefrontOutcome::Refused(refusal)));
         }
+        let order_key = self.memory.next_order_key(self.connection)?;
+        let id = self.take_order_id(new.project, new.id, order_key)?;
         let channel_key = self.channel_key(new)?;
         let is_free = new.content.is_free();
-        let facets = Facets {
-            fulfilment: if is_free {
-                Fulfilment::Delivered
-            } else {
-                Fulfilment::None
-            },
-            ..Facets::default()
+        let facets = if is_free {
+            Facets::of_free_order()
+        } else {
+            Facets::default()
         };
-        let lifetime = new.lifetime.unwrap_or_else(|| settings.order_lifetime());
         let order = Order {
             project: new.project,
             id,
@@ -261,7 +301,7 @@ impl<'a> Batch<'a> {
     fn request(
         &mut self,
         mut row: OrderRow,
-        target: Target,
+        asked: &Request,
         if_version: Option<Version>,
         cause: &Cause,
     ) -> rusqlite::Result<Outcome> {
@@ -269,7 +309,7 @@ impl<'a> Batch<'a> {
         if if_version.is_some_and(|wanted| wanted != version) {
             return Ok(Outcome::VersionMismatch { status, version });
         }
-        match request(&row.order, target, cause) {
+        match request(&row.order, asked, cause) {
             Err(refusal) => Ok(Outcome::Refused {
                 refusal,
                 status,
@@ -291,18 +331,21 @@ impl<'a> Batch<'a> {
     ) -> rusqlite::Result<()> {
         let to = changed.to;
         self.store_one(row, changed, cause)?;
-        let completes = to == Status::Paid
-            && project_settings(self.connection, row.order.project)?
-                .is_some_and(|settings: Settings| settings.complete_on_paid);
-        if completes {
+        // Only a paid order has consequences.
+        if to != Status::Paid {
+            return Ok(());
+        }
+        let rules = self
+            .memory
+            .settings(self.connection, row.order.project)?
+            .map_or_else(Rules::default, |settings| settings.rules());
+        while let Some((next, rule, reason)) = follow(&row.order, rules, cause.at) {
             let cause = Cause {
-                actor: Actor::Rule("complete_on_paid"),
-                reason: "the project completes orders when they are paid".to_owned(),
+                actor: Actor::Rule(rule),
+                reason: reason.to_owned(),
                 at: cause.at,
             };
-            if let Ok(done) = request(&row.order, Target::Done, &cause) {
-                self.store_one(row, done, &cause)?;
-            }
+            self.store_one(row, next, &cause)?;
         }
         Ok(())
     }
@@ -410,7 +453,10 @@ impl<'a> Batch<'a> {
                 from.map(Status::as_str),
                 order.updated_at.millis(),
             ])?;
-        self.newest_event = Some(self.connection.last_insert_rowid());
+        self.made.newest_event = Some(self.connection.last_insert_rowid());
+        let key = (order.project, order.id);
+        let found = Arc::new(Found::new(row.clone()));
+        self.made.orders.insert(key, found);
         Ok(())
     }
 
@@ -422,6 +468,7 @@ impl<'a> Batch<'a> {
                 "UPDATE channels SET top = top + 1 WHERE channel_key = ?1 RETURNING top",
             )?
             .query_row([row.channel_key], |row| rows::offset(row.get(0)?))?;
+        self.made.tops.insert(row.channel_key, offset);
         let publication = Publication {
             offset,
             order_id: row.order.id,
@@ -440,7 +487,8 @@ impl<'a> Batch<'a> {
                 status.as_str(),
                 publication.at.millis(),
             ])?;
-        self.committed.push(Committed {
+        self.made.newest_position = Some(self.connection.last_insert_rowid());
+        self.made.committed.push(Committed {
             channel: Channel {
                 project: row.order.project,
                 user: row.order.user.clone(),
@@ -451,17 +499,48 @@ impl<'a> Batch<'a> {
         Ok(offset)
     }
 
-    fn applied(&self, row: OrderRow) -> rusqlite::Result<Outcome> {
-        let offset = self
-            .connection
-            .prepare_cached("SELECT top FROM channels WHERE channel_key = ?1")?
-            .query_row([row.channel_key], |row| rows::offset(row.get(0)?))?;
+    /// The answer about an order that was changed.
+    pub(super) fn applied(&self, row: OrderRow) -> rusqlite::Result<Outcome> {
+        let offset = match self.made.tops.get(&row.channel_key) {
+            Some(offset) => *offset,
+            None => self
+                .connection
+                .prepare_cached("SELECT top FROM channels WHERE channel_key = ?1")?
+                .query_row([row.channel_key], |row| rows::offset(row.get(0)?))?,
+        };
+        let key = (row.order.project, row.order.id);
+        let found = match self.made.orders.get(&key) {
+            Some(found) => Arc::clone(found),
+            None => Arc::new(Found::new(row)),
+        };
         Ok(Outcome::Order(Box::new(Applied {
-            order: row.order,
-            order_key: row.order_key,
+            found,
             epoch: self.epoch.clone(),
             offset,
         })))
+    }
+
+    fn reread(&mut self, project: ProjectId, id: OrderId) -> rusqlite::Result<()> {
+        if let Some(row) = rows::order_by_id(self.connection, project, id)? {
+            let found = Arc::new(Found::new(row));
+            self.made.orders.insert((project, id), found);
+        }
+        Ok(())
+    }
+
+    /// As this batch left it, else as it was committed.
+    pub(super) fn order(
+        &self,
+        project: ProjectId,
+        id: OrderId,
+    ) -> rusqlite::Result<Option<OrderRow>> {
+        if let Some(found) = self.made.orders.get(&(project, id)) {
+            return Ok(Some(found.row()));
+        }
+        if let Some(found) = self.memory.cache.get(project, id) {
+            return Ok(Some(found.row()));
+        }
+        rows::order_by_id(self.connection, project, id)
     }
 
     fn channel_key(&self, new: &NewOrder) -> rusqlite::Result<i64> {
@@ -488,22 +567,27 @@ impl<'a> Batch<'a> {
             .exists((project.get(), id.get()))
     }
 
-    /// Grows with time, so that the index on it is appended to; skips what a shop brought along.
-    fn next_order_id(&mut self, project: ProjectId, order_key: i64) -> rusqlite::Result<OrderId> {
-        let floor = self
-            .order_id_floor
-            .get(&project.get())
-            .copied()
-            .unwrap_or(1);
-        let mut candidate = (ORDER_ID_BASE + order_key).max(floor.into());
-        loop {
-            let id = rows::order_id(candidate)?;
-            if !self.is_taken(project, id)? {
-                self.order_id_floor
-                    .insert(project.get(), id.get().min(INT_MAX - 1) + 1);
-                return Ok(id);
+    /// `asked`, which must be free, or the next one. Those that we give out grow with time, so that
+    /// the index on them is appended to, and skip what a shop brought along.
+    fn take_order_id(
+        &mut self,
+        project: ProjectId,
+        asked: Option<OrderId>,
+        order_key: i64,
+    ) -> rusqlite::Result<OrderId> {
+        let highest = *self.memory.highest_order_id(self.connection, project)?;
+        let id = match asked {
+            Some(id) => id,
+            None => {
+                let mut candidate = ORDER_ID_BASE + order_key;
+                while candidate <= highest && self.is_taken(project, rows::order_id(candidate)?)? {
+                    candidate += 1;
+                }
+                rows::order_id(candidate)?
             }
-            candidate += 1;
-        }
+        };
+        let highest = self.memory.highest_order_id(self.connection, project)?;
+        *highest = (*highest).max(id.get().into());
+        Ok(id)
     }
 }

@@ -10,7 +10,7 @@ use ordercast_core::{
     Timestamp,
     ids::{AttemptId, SourceId},
     order::{Actor, Cause, Fact, Observed, observe},
-    provider::Subject,
+    provider::{Event, Subject},
 };
 use rusqlite::{OptionalExtension, params};
 
@@ -54,11 +54,10 @@ pub(super) fn receive(
                 ),
             ),
             Subject::Order { order, attempt } => {
-                let row = rows::order_by_id(batch.connection, entry.project, *order)?;
+                let row = batch.order(entry.project, *order)?;
                 let result = match row {
                     Some(mut row) => {
-                        let result =
-                            apply_fact(batch, &mut row, event.fact.as_ref(), &cause(&event.kind))?;
+                        let result = apply_event(batch, &mut row, event, &cause(&event.kind))?;
                         join(batch, &mut row, attempt)?;
                         result
                     }
@@ -82,9 +81,7 @@ pub(super) fn receive(
                     None => None,
                 };
                 let result = match row {
-                    Some(mut row) => {
-                        apply_fact(batch, &mut row, event.fact.as_ref(), &cause(&event.kind))?
-                    }
+                    Some(mut row) => apply_event(batch, &mut row, event, &cause(&event.kind))?,
                     None => (
                         InboxState::Parked,
                         "no event has named the order of this payment yet".to_owned(),
@@ -103,12 +100,17 @@ pub(super) fn receive(
         .as_ref()
         .ok()
         .and_then(|event| event.fact.as_ref());
+    let occurred_at = entry
+        .event
+        .as_ref()
+        .ok()
+        .and_then(|event| event.occurred_at);
     batch
         .connection
         .prepare_cached(
             "INSERT INTO provider_inbox (project_id, source, kind, dedup_key, body, received_at, \
-             state, reason, fact, order_id, attempt) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             state, reason, fact, order_id, attempt, occurred_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             entry.project.get(),
@@ -122,6 +124,7 @@ pub(super) fn receive(
             fact.map(json).transpose()?,
             order_id.map(ordercast_core::OrderId::get),
             attempt.map(AttemptId::as_str),
+            occurred_at.map(Timestamp::millis),
         ])?;
     Ok(InboxOutcome {
         state,
@@ -132,7 +135,7 @@ pub(super) fn receive(
 
 /// Applies what came before the order did. `row` is left at its newest version.
 pub(super) fn apply_parked(batch: &mut Batch, row: &mut OrderRow) -> rusqlite::Result<()> {
-    let by_order = "SELECT inbox_id, source, kind, fact, attempt, received_at FROM provider_inbox \
+    let by_order = "SELECT inbox_id, source, kind, fact, attempt, received_at, occurred_at FROM provider_inbox \
                     WHERE state = 'parked' AND project_id = ?1 AND order_id = ?2 \
                     ORDER BY inbox_id LIMIT ?3";
     for parked in parked(batch, by_order, row.order.project.get(), row.order.id.get())? {
@@ -155,7 +158,7 @@ fn join(batch: &mut Batch, row: &mut OrderRow, attempt: &AttemptId) -> rusqlite:
     if inserted == 0 {
         return Ok(());
     }
-    let by_attempt = "SELECT inbox_id, source, kind, fact, attempt, received_at FROM provider_inbox \
+    let by_attempt = "SELECT inbox_id, source, kind, fact, attempt, received_at, occurred_at FROM provider_inbox \
                       WHERE state = 'parked' AND project_id = ?1 AND attempt = ?2 \
                       AND order_id IS NULL ORDER BY inbox_id LIMIT ?3";
     for parked in parked(batch, by_attempt, row.order.project.get(), attempt.as_str())? {
@@ -164,10 +167,20 @@ fn join(batch: &mut Batch, row: &mut OrderRow, attempt: &AttemptId) -> rusqlite:
     Ok(())
 }
 
+fn apply_event(
+    batch: &mut Batch,
+    row: &mut OrderRow,
+    event: &Event,
+    cause: &Cause,
+) -> rusqlite::Result<(InboxState, String)> {
+    apply_fact(batch, row, event.fact.as_ref(), event.occurred_at, cause)
+}
+
 fn apply_fact(
     batch: &mut Batch,
     row: &mut OrderRow,
     fact: Option<&Fact>,
+    occurred_at: Option<Timestamp>,
     cause: &Cause,
 ) -> rusqlite::Result<(InboxState, String)> {
     let Some(fact) = fact else {
@@ -176,10 +189,14 @@ fn apply_fact(
             "it tells nothing that changes an order".to_owned(),
         ));
     };
-    Ok(match observe(&row.order, fact, cause) {
+    Ok(match observe(&row.order, fact, occurred_at, cause) {
         Observed::Ignored(reason) => (InboxState::Ignored, reason.to_owned()),
         Observed::Changed(changed) => {
-            let reason = format!("{} -> {}", changed.from, changed.to);
+            let reason = if changed.from == changed.to {
+                format!("recorded, the order stays {}", changed.to)
+            } else {
+                format!("{} -> {}", changed.from, changed.to)
+            };
             batch.store(row, *changed, cause)?;
             (InboxState::Applied, reason)
         }
@@ -190,6 +207,7 @@ struct Parked {
     inbox_id: i64,
     fact: Option<Fact>,
     attempt: Option<AttemptId>,
+    occurred_at: Option<Timestamp>,
     cause: Cause,
 }
 
@@ -215,6 +233,7 @@ fn parked(
                 .map(|a| AttemptId::new(&a))
                 .transpose()
                 .map_err(|_| corrupt())?,
+            occurred_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis),
             cause: Cause {
                 actor: Actor::Provider(SourceId::new(&source).map_err(|_| corrupt())?),
                 reason: row.get(2)?,
@@ -226,7 +245,13 @@ fn parked(
 }
 
 fn unpark(batch: &mut Batch, row: &mut OrderRow, parked: &Parked) -> rusqlite::Result<()> {
-    let (state, reason) = apply_fact(batch, row, parked.fact.as_ref(), &parked.cause)?;
+    let (state, reason) = apply_fact(
+        batch,
+        row,
+        parked.fact.as_ref(),
+        parked.occurred_at,
+        &parked.cause,
+    )?;
     batch
         .connection
         .prepare_cached("UPDATE provider_inbox SET state = ?2, reason = ?3 WHERE inbox_id = ?1")?

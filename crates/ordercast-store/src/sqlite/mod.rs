@@ -1,17 +1,30 @@
 //! [`Store`] on SQLite: opening and migrating the file, the writer's queue, the readers' pool.
 
 mod apply;
+mod backup;
+pub(crate) mod credentials;
+mod examine;
+mod identity;
 mod inbox;
+pub(crate) mod list;
+mod memory;
+pub(crate) mod order_tokens;
 pub(crate) mod query;
 pub(crate) mod replay;
 pub(crate) mod rows;
 pub(crate) mod search;
+pub(crate) mod secrets;
 pub(crate) mod storefront;
+pub(crate) mod upkeep;
 mod writer;
 
-use crate::{Committed, Failure, Outcome, Submission};
+pub use backup::{BackupError, backup, restore};
+pub use examine::{Examination, examine};
+
+use crate::{Committed, Failure, Outcome, Submission, Vault, cache::OrderCache, watch::Watches};
 use ordercast_core::{Timestamp, channel::Epoch};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use secrets::Secrets;
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -28,9 +41,13 @@ const READ_QUEUE_MAX: usize = 4_096;
 /// A reader is bound by the CPU once pages are cached: more than the cores gain nothing.
 const READERS: usize = 2;
 
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_orders.sql"),
-    include_str!("migrations/002_storefront.sql"),
+    include_str!("migrations/002_occurred_at.sql"),
+    include_str!("migrations/003_jobs.sql"),
+    include_str!("migrations/004_credentials.sql"),
+    include_str!("migrations/005_lists.sql"),
+    include_str!("migrations/006_storefront.sql"),
 ];
 
 #[derive(Debug, Error)]
@@ -45,6 +62,10 @@ pub enum OpenError {
         found: usize,
         known: usize,
     },
+    #[error(
+        "the secrets in {path} are sealed with another key (id {id}); give that one as secrets_key, or put its file back from the backup"
+    )]
+    SecretsKey { path: PathBuf, id: String },
     #[error("{path} is an SQLite database of another program")]
     Foreign { path: PathBuf },
     #[error("cannot open {path}: {source}")]
@@ -60,7 +81,7 @@ pub enum OpenError {
 }
 
 /// "OCST": marks the file as ours in its header (`PRAGMA application_id`).
-const APPLICATION_ID: i64 = 0x4F43_5354;
+pub(super) const APPLICATION_ID: i64 = 0x4F43_5354;
 
 type ReadJob = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -77,19 +98,69 @@ struct Inner {
     threads: Vec<JoinHandle<()>>,
     epoch: Epoch,
     newest_event: watch::Receiver<i64>,
+    cache: Arc<OrderCache>,
+    watches: Arc<Watches>,
+    secrets: Arc<Secrets>,
     _lock: File,
 }
 
 impl Store {
-    /// Opens or creates the database and starts its threads. `on_commit` runs on the writer's thread
-    /// after each commit, in commit order, before the callers are answered.
+    /// Opens or creates a database that keeps secrets as they are given: for tests. Otherwise like
+    /// [`Store::open_sealed`].
     ///
     /// # Errors
-    /// [`OpenError`] when the file cannot be used.
+    /// [`OpenError`] when the file cannot be used, or its secrets are sealed.
     pub fn open(
         path: &Path,
         now: Timestamp,
         identity_seed: u64,
+        on_commit: impl FnMut(&[Committed]) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(path, now, identity_seed, (None, None), on_commit)
+    }
+
+    /// Opens or creates the database and starts its threads. `on_commit` runs on the writer's thread
+    /// after each commit, in commit order, before the callers are answered.
+    ///
+    /// Secrets that are not sealed yet, or with the key `before`, are sealed first.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file cannot be used, or its secrets are sealed with another key.
+    pub fn open_sealed(
+        path: &Path,
+        now: Timestamp,
+        identity_seed: u64,
+        (key, before): (Vault, Option<Vault>),
+        on_commit: impl FnMut(&[Committed]) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(path, now, identity_seed, (Some(key), before), on_commit)
+    }
+
+    /// The id of the key that the secrets of a database are sealed with; `None` where they are not,
+    /// or where there is no database.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file cannot be read.
+    pub fn sealed_with(path: &Path) -> Result<Option<String>, OpenError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let sqlite = |source| OpenError::Sqlite {
+            path: path.to_owned(),
+            source,
+        };
+        let connection = open_reader(path).map_err(sqlite)?;
+        if !connection.table_exists(None, "meta").map_err(sqlite)? {
+            return Ok(None);
+        }
+        secrets::sealed_with(&connection).map_err(sqlite)
+    }
+
+    fn open_with(
+        path: &Path,
+        now: Timestamp,
+        identity_seed: u64,
+        (key, before): (Option<Vault>, Option<Vault>),
         on_commit: impl FnMut(&[Committed]) + Send + 'static,
     ) -> Result<Self, OpenError> {
         let sqlite = |source| OpenError::Sqlite {
@@ -101,7 +172,8 @@ impl Store {
         restrict_permissions(path)?;
         configure_writer(&connection).map_err(sqlite)?;
         migrate(&mut connection, path)?;
-        let epoch = identity(&connection, now, identity_seed).map_err(sqlite)?;
+        let secrets = Arc::new(Secrets::adopt(&mut connection, path, key, before)?);
+        let (epoch, high_water) = identity::establish(&connection, path, now, identity_seed)?;
         let newest: i64 = connection
             .query_row("SELECT coalesce(max(event_id), 0) FROM events", [], |row| {
                 row.get(0)
@@ -109,8 +181,23 @@ impl Store {
             .map_err(sqlite)?;
 
         let (event_sender, newest_event) = watch::channel(newest);
+        let cache = Arc::new(OrderCache::new());
+        let watches = Arc::new(Watches::default());
         let (writes, write_queue) = mpsc::channel(WRITE_QUEUE_MAX);
-        let writer = writer::Writer::new(connection, epoch.clone(), event_sender, on_commit);
+        let audience = writer::Audience {
+            cache: Arc::clone(&cache),
+            on_commit,
+            watches: Arc::clone(&watches),
+            newest_event: event_sender,
+        };
+        let secrets_of_writer = Arc::clone(&secrets);
+        let writer = writer::Writer::new(
+            connection,
+            epoch.clone(),
+            high_water,
+            secrets_of_writer,
+            audience,
+        );
         let mut threads = vec![spawn("ordercast-writer", move || writer.run(write_queue))];
 
         let (reads, read_queue) = sync_mpsc::sync_channel::<ReadJob>(READ_QUEUE_MAX);
@@ -135,6 +222,9 @@ impl Store {
             threads,
             epoch,
             newest_event,
+            cache,
+            watches,
+            secrets,
             _lock: lock,
         };
         Ok(Self {
@@ -168,6 +258,18 @@ impl Store {
     #[must_use]
     pub fn newest_event(&self) -> watch::Receiver<i64> {
         self.inner.newest_event.clone()
+    }
+
+    pub(crate) fn watches(&self) -> &Arc<Watches> {
+        &self.inner.watches
+    }
+
+    pub(crate) fn cache(&self) -> &OrderCache {
+        &self.inner.cache
+    }
+
+    pub(crate) fn secrets(&self) -> Arc<Secrets> {
+        Arc::clone(&self.inner.secrets)
     }
 
     pub(crate) async fn read<T: Send + 'static>(
@@ -212,7 +314,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     }
 }
 
-fn lock_file(path: &Path) -> Result<File, OpenError> {
+pub(super) fn lock_file(path: &Path) -> Result<File, OpenError> {
     let io = |source| OpenError::Io {
         path: path.to_owned(),
         source,
@@ -230,7 +332,7 @@ fn lock_file(path: &Path) -> Result<File, OpenError> {
 }
 
 /// The file holds secrets.
-fn restrict_permissions(path: &Path) -> Result<(), OpenError> {
+pub(super) fn restrict_permissions(path: &Path) -> Result<(), OpenError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -255,6 +357,13 @@ fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
+    keep_plans(connection)
+}
+
+/// Plans do not depend on bound values: without this SQLite plans several hot statements anew at
+/// every execution, which took a third of the writer's time.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
 
@@ -265,6 +374,7 @@ fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.set_prepared_statement_cache_capacity(32);
+    keep_plans(&connection)?;
     Ok(connection)
 }
 
@@ -308,27 +418,4 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
         transaction.commit().map_err(sqlite)?;
     }
     Ok(())
-}
-
-/// Reads the database's identity, or gives it one. The epoch is the identity followed by the
-/// generation, so that it survives restarts and differs between two databases.
-fn identity(connection: &Connection, now: Timestamp, seed: u64) -> rusqlite::Result<Epoch> {
-    let mut mixed = seed ^ now.millis().unsigned_abs().rotate_left(32);
-    let identity: String = (0..8)
-        .map(|_| {
-            let letter = b'a' + u8::try_from(mixed % 26).unwrap_or(0);
-            mixed /= 26;
-            char::from(letter)
-        })
-        .collect();
-    let insert = "INSERT OR IGNORE INTO meta (name, value) VALUES (?1, ?2)";
-    connection.execute(insert, ("identity", &identity))?;
-    connection.execute(insert, ("generation", "1"))?;
-    let read = |name: &str| {
-        connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| {
-            row.get::<_, String>(0)
-        })
-    };
-    let epoch = format!("{}{}", read("identity")?, read("generation")?);
-    Epoch::new(&epoch).ok_or_else(|| rows::corrupt("meta.identity"))
 }

@@ -1,9 +1,12 @@
 //! Statements that the writer and the readers share.
 
-use super::rows::{self, corrupt};
+use super::{
+    credentials,
+    rows::{self, corrupt},
+    secrets::{Secrets, of_source},
+};
 use crate::{
-    Credential, CredentialKind, EventRow, InboxRow, Project, Provider, Range, Settings, Source,
-    VersionRow,
+    Credential, EventRow, InboxRow, Project, Provider, Range, Settings, Source, VersionRow,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
@@ -11,6 +14,7 @@ use ordercast_core::{
     ids::{SourceId, Version},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use zeroize::Zeroizing;
 
 pub(super) fn project_settings(
     connection: &Connection,
@@ -26,6 +30,7 @@ pub(super) fn project_settings(
 
 pub(crate) fn projects(
     connection: &Connection,
+    secrets: &Secrets,
 ) -> rusqlite::Result<(Vec<Project>, Vec<Credential>, Vec<Source>)> {
     let projects = connection
         .prepare_cached("SELECT project_id, name, settings, created_at FROM projects")?
@@ -40,30 +45,28 @@ pub(crate) fn projects(
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
-    let credentials = connection
-        .prepare_cached("SELECT project_id, kind, name, value FROM credentials")?
-        .query_map([], |row| {
-            let kind: String = row.get(1)?;
-            Ok(Credential {
-                project: rows::project_id(row.get(0)?)?,
-                kind: CredentialKind::parse(&kind).ok_or_else(|| corrupt("credentials.kind"))?,
-                name: row.get(2)?,
-                value: row.get(3)?,
-            })
-        })?
-        .collect::<rusqlite::Result<_>>()?;
+    let credentials = credentials::live(connection, secrets)?;
     let sources = connection
         .prepare_cached("SELECT source, project_id, provider, secret FROM sources")?
         .query_map([], |row| {
             let id: String = row.get(0)?;
+            let project = rows::project_id(row.get(1)?)?;
             let provider: String = row.get(2)?;
-            Ok(Source {
-                id: SourceId::new(&id).map_err(|_| corrupt("sources.source"))?,
-                project: rows::project_id(row.get(1)?)?,
-                provider: Provider::parse(&provider).ok_or_else(|| corrupt("sources.provider"))?,
-                secret: row.get(3)?,
-            })
+            // Without its secret nobody can prove to be the source: as if it were not there.
+            let secret = secrets.open_text(&of_source(project, &id), row.get(3)?);
+            secret
+                .map(|secret| {
+                    Ok(Source {
+                        id: SourceId::new(&id).map_err(|_| corrupt("sources.source"))?,
+                        project,
+                        provider: Provider::parse(&provider)
+                            .ok_or_else(|| corrupt("sources.provider"))?,
+                        secret: Zeroizing::new(secret),
+                    })
+                })
+                .transpose()
         })?
+        .filter_map(rusqlite::Result::transpose)
         .collect::<rusqlite::Result<_>>()?;
     Ok((projects, credentials, sources))
 }

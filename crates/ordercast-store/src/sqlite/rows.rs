@@ -26,9 +26,10 @@ pub(crate) struct OrderRow {
     pub token_hash: Option<Vec<u8>>,
 }
 
-const ORDER_COLUMNS: &str = "o.order_key, o.channel_key, o.project_id, o.order_id, c.user_id, o.mode, \
-     o.version, o.content, o.facets, o.token_hash, o.created_at, o.updated_at, o.expires_at \
-     FROM orders o JOIN channels c ON c.channel_key = o.channel_key";
+/// Of `orders o` and its `channels c`, as [`order_row`] reads them.
+pub(super) const ORDER_FIELDS: &str = "o.order_key, o.channel_key, o.project_id, o.order_id, c.user_id, o.mode, o.version, \
+     o.content, o.facets, o.token_hash, o.created_at, o.updated_at, o.expires_at";
+const ORDERS: &str = "orders o JOIN channels c ON c.channel_key = o.channel_key";
 
 pub(crate) fn order_by_id(
     connection: &Connection,
@@ -37,7 +38,7 @@ pub(crate) fn order_by_id(
 ) -> rusqlite::Result<Option<OrderRow>> {
     connection
         .prepare_cached(&format!(
-            "SELECT {ORDER_COLUMNS} WHERE o.project_id = ?1 AND o.order_id = ?2"
+            "SELECT {ORDER_FIELDS} FROM {ORDERS} WHERE o.project_id = ?1 AND o.order_id = ?2"
         ))?
         .query_row((project.get(), order.get()), order_row)
         .optional()
@@ -48,12 +49,14 @@ pub(crate) fn order_by_key(
     order_key: i64,
 ) -> rusqlite::Result<Option<OrderRow>> {
     connection
-        .prepare_cached(&format!("SELECT {ORDER_COLUMNS} WHERE o.order_key = ?1"))?
+        .prepare_cached(&format!(
+            "SELECT {ORDER_FIELDS} FROM {ORDERS} WHERE o.order_key = ?1"
+        ))?
         .query_row([order_key], order_row)
         .optional()
 }
 
-fn order_row(row: &Row) -> rusqlite::Result<OrderRow> {
+pub(super) fn order_row(row: &Row) -> rusqlite::Result<OrderRow> {
     let user: String = row.get(4)?;
     let mode: String = row.get(5)?;
     let content: String = row.get(7)?;

@@ -1,11 +1,11 @@
-//! Orders by the time of their creation, on the index `orders_by_creation`.
+//! Orders by the time of their creation, on the index `orders_of_project`.
 
 use super::rows;
 use crate::search::{COUNTED_MAX, OrderPage, OrderSearch};
 use ordercast_core::{ProjectId, Timestamp};
 use rusqlite::Connection;
 
-const RANGE: &str = "FROM orders INDEXED BY orders_by_creation \
+const RANGE: &str = "FROM orders INDEXED BY orders_of_project \
      WHERE project_id = ?1 AND created_at >= ?2 AND created_at < ?3";
 
 /// Two statements in one read transaction, so that the number and the page agree.

@@ -5,11 +5,18 @@
 //! the process, because after a failed fsync nobody knows what is on disk; recovery starts from the
 //! log.
 
-use super::apply::Batch;
-use crate::{Committed, Failure, Outcome, Submission, change::Reply};
+use super::{
+    apply::{Batch, Made},
+    identity::HighWater,
+    memory::Memory,
+    secrets::Secrets,
+};
+use crate::{
+    Committed, Failure, Outcome, Submission, cache::OrderCache, change::Reply, watch::Watches,
+};
 use ordercast_core::channel::Epoch;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use std::collections::HashMap;
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 /// Bounds the time of one transaction and the loss of work when one change fails.
@@ -24,31 +31,40 @@ pub(super) struct Job {
 pub(super) struct Writer<F> {
     connection: Connection,
     epoch: Epoch,
-    newest_event: watch::Sender<i64>,
-    on_commit: F,
-    /// Per project the lowest order id that may be free: spares a search after imports.
-    order_id_floor: HashMap<u32, u32>,
+    high_water: HighWater,
+    memory: Memory,
+    secrets: Arc<Secrets>,
+    audience: Audience<F>,
+}
+
+/// Who hears of a commit.
+pub(super) struct Audience<F> {
+    pub cache: Arc<OrderCache>,
+    pub on_commit: F,
+    pub watches: Arc<Watches>,
+    pub newest_event: watch::Sender<i64>,
 }
 
 struct Written {
     outcomes: Vec<Outcome>,
-    committed: Vec<Committed>,
-    newest_event: Option<i64>,
+    made: Made,
 }
 
 impl<F: FnMut(&[Committed]) + Send> Writer<F> {
     pub(super) fn new(
         connection: Connection,
         epoch: Epoch,
-        newest_event: watch::Sender<i64>,
-        on_commit: F,
+        high_water: HighWater,
+        secrets: Arc<Secrets>,
+        audience: Audience<F>,
     ) -> Self {
         Self {
             connection,
             epoch,
-            newest_event,
-            on_commit,
-            order_id_floor: HashMap::new(),
+            high_water,
+            memory: Memory::new(Arc::clone(&audience.cache)),
+            secrets,
+            audience,
         }
     }
 
@@ -79,29 +95,43 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
     }
 
     fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<Written> {
+        let written = self.write_rows(jobs);
+        if written.is_err() {
+            // It may remember what was rolled back.
+            self.memory.forget();
+        }
+        written
+    }
+
+    fn write_rows(&mut self, jobs: &[Job]) -> rusqlite::Result<Written> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut batch = Batch::new(&transaction, &self.epoch, &mut self.order_id_floor);
+        let mut batch = Batch::new(&transaction, &self.epoch, &self.secrets, &mut self.memory);
         let outcomes = jobs
             .iter()
             .map(|job| batch.apply(&job.submission))
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        let (committed, newest_event) = batch.finish();
+        let made = batch.finish();
+        self.memory.cache.begin_commit();
         transaction
             .commit()
             .inspect_err(end_process_if_log_failed)?;
-        Ok(Written {
-            outcomes,
-            committed,
-            newest_event,
-        })
+        Ok(Written { outcomes, made })
     }
 
     fn announce(&mut self, written: Written, jobs: impl Iterator<Item = Job>) {
-        (self.on_commit)(&written.committed);
-        if let Some(newest) = written.newest_event {
-            self.newest_event.send_replace(newest);
+        let made = written.made;
+        if let Some(position) = made.newest_position {
+            // Before clients see the publication: what they have seen is below the mark.
+            self.high_water.raise(position);
+        }
+        // Before anybody hears of it: who asks then must not get an older version.
+        self.audience.cache.committed(made.orders.values());
+        (self.audience.on_commit)(&made.committed);
+        self.audience.watches.committed(made.orders.keys());
+        if let Some(newest) = made.newest_event {
+            self.audience.newest_event.send_replace(newest);
         }
         for (job, outcome) in jobs.zip(written.outcomes) {
             // The caller may have gone; the change stands.

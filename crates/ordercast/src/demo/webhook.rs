@@ -212,7 +212,12 @@ pub fn signature(body: &[u8], secret: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ordercast_core::{ProjectId, money::Money, order::Fact, provider::reference};
+    use ordercast_core::{
+        ProjectId,
+        money::Money,
+        order::{Fact, Refunded},
+        provider::reference,
+    };
 
     fn payment() -> Payment {
         let price = Price {
@@ -284,7 +289,11 @@ mod tests {
             panic!("not a payment: {paid:?}")
         };
         assert_eq!(Money::parse("1.99", amount.currency), Ok(amount));
-        let refunded = Some(Fact::Refunded { attempt });
+        let refunded = Some(Fact::Refunded {
+            attempt,
+            refund: None,
+            amount: Refunded::Whole,
+        });
         assert_eq!(fact(Kind::OrderCanceled, Mode::Combined), refunded);
         assert_eq!(fact(Kind::Refund, Mode::Separate), refunded);
     }

@@ -2,7 +2,7 @@
 //! of its own holds open until the status changes.
 
 use super::{
-    super::{App, caller::permit, orders::with_etag, requested},
+    super::{App, caller::permit, order_reads::hold, orders::unless_known},
     error::ApiError,
     path::At,
     render, who,
@@ -17,7 +17,8 @@ use ordercast_core::{
     access::{Action, Object, Principal},
     order::{Order, TrackingStatus},
 };
-use std::time::Duration;
+use ordercast_store::Found;
+use std::{sync::Arc, time::Duration};
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -31,40 +32,33 @@ pub async fn read(
     let principal = who::anyone(&app, &headers, project).await?;
     let id: OrderId = order.parse().map_err(|_| ApiError::order_not_found())?;
     let wait = wait(query.as_deref().unwrap_or_default())?;
-    // Taken before the order is read, so that no change falls between.
-    let held = wait.and_then(|wait| Some((wait, app.waits.hold(project, id)?)));
-    let mut order = find(&app, &principal, project, id).await?;
-    let render = |order: &Order| {
-        let integers = app
-            .auth
-            .registry()
-            .project(project)
-            .is_some_and(|keys| keys.project.settings.virtual_price_integers);
-        with_etag(
-            render::ok(&render::order(order, integers)),
-            order.version,
-            &headers,
-        )
-    };
-    let answer = render(&order);
-    let Some((wait, mut held)) = held.filter(|_| is_awaited(&order, &answer, &headers)) else {
+    let found = find(&app, &principal, project, id).await?;
+    let answer = show(&app, &found, &headers);
+    let Some(wait) = wait.filter(|_| is_awaited(&found.order, &answer, &headers)) else {
         return Ok(answer);
     };
-    let seen = order.status().tracking();
-    let deadline = tokio::time::sleep(wait);
-    tokio::pin!(deadline);
-    let mut stopping = app.stopping.clone();
-    let mut is_over = false;
-    while order.status().tracking() == seen && !is_over {
-        is_over = tokio::select! {
-            () = &mut deadline => true,
-            () = requested(&mut stopping) => true,
-            () = held.changed() => false,
-        };
-        // Also at the end: a version may have come that changed no status.
-        order = find(&app, &principal, project, id).await?;
-    }
-    Ok(render(&order))
+    let seen = found.order.status().tracking();
+    let is_other = |order: &Order| order.status().tracking() != seen;
+    let found = hold(&app, found, wait, is_other).await?;
+    Ok(show(&app, &found, &headers))
+}
+
+fn show(app: &App, found: &Found, headers: &HeaderMap) -> Response {
+    let order = &found.order;
+    unless_known(order.version, headers, || {
+        if order.content.virtual_price.is_none() {
+            return render::json(
+                found
+                    .rendered(|order| render::order(order, false))
+                    .to_owned(),
+            );
+        }
+        let registry = app.auth.registry();
+        let integers = registry
+            .project(order.project)
+            .is_some_and(|keys| keys.project.settings.virtual_price_integers);
+        render::json(render::order(order, integers))
+    })
 }
 
 /// Whether there is a change to wait for. A client that says what it has waits for another; one that
@@ -84,12 +78,12 @@ async fn find(
     principal: &Principal,
     project: ProjectId,
     id: OrderId,
-) -> Result<Order, ApiError> {
+) -> Result<Arc<Found>, ApiError> {
     let found = app.store.order(project, id).await?;
-    let order = found.ok_or_else(ApiError::order_not_found)?.order;
-    let object = Object::Order(project, &order.user, order.id);
+    let found = found.ok_or_else(ApiError::order_not_found)?;
+    let object = Object::Order(project, &found.order.user, found.order.id);
     permit(principal, Action::ReadOrder, object).map_err(|_| ApiError::order_not_found())?;
-    Ok(order)
+    Ok(found)
 }
 
 /// `wait=SECONDS`; SDKs send parameters of their own beside it, which mean nothing here.

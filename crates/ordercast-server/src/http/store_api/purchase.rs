@@ -249,9 +249,9 @@ impl Placement {
         asked
             .submit(change, move |outcome| match outcome {
                 Outcome::Order(applied) => {
-                    let mut answer = json!({ "order_id": applied.order.id });
+                    let mut answer = json!({ "order_id": applied.order().id });
                     if let Some(secret) = secret {
-                        let token = PaymentToken::new(applied.order_key, secret);
+                        let token = PaymentToken::new(applied.found.order_key, secret);
                         answer["token"] = json!(token.encode());
                     }
                     render::rendered(success, &answer)
@@ -278,6 +278,9 @@ pub fn failed(outcome: &Outcome) -> Rendered {
         | Outcome::Order(_)
         | Outcome::Project(_)
         | Outcome::Received(_)
+        | Outcome::Credentials(_)
+        | Outcome::Unchanged { .. }
+        | Outcome::Pruned(_)
         | Outcome::Storefront(_) => ApiError::unavailable(),
     };
     error.rendered()

@@ -22,18 +22,29 @@ pub fn response(rendered: Rendered) -> Response {
     (status, content_type, rendered.body).into_response()
 }
 
-/// A success. An SDK in the field takes any body that holds certain words for an error, wherever they
-/// stand (store contract, 2.1), and names and descriptions are the shop's: so the word that all the
-/// combinations have is written with an escape, which no parser sees.
+pub fn json(body: String) -> Response {
+    response(Rendered {
+        status: StatusCode::OK.as_u16(),
+        body,
+    })
+}
+
 pub fn rendered(status: StatusCode, value: &Value) -> Rendered {
     Rendered {
         status: status.as_u16(),
-        body: value.to_string().replace("error", r"e\u0072ror"),
+        body: success(value),
     }
 }
 
-/// *Get order*.
-pub fn order(order: &Order, virtual_price_integers: bool) -> Value {
+/// The body of a success. An SDK in the field takes any body that holds certain words for an error,
+/// wherever they stand (store contract, 2.1), and names and descriptions are the shop's: so the word
+/// that all the combinations have is written with an escape, which no parser sees.
+fn success(value: &Value) -> String {
+    value.to_string().replace("error", r"e\u0072ror")
+}
+
+/// The body of *get order*.
+pub fn order(order: &Order, virtual_price_integers: bool) -> String {
     let content = &order.content;
     let mut shown = Map::new();
     if let Some(price) = content.price {
@@ -52,11 +63,11 @@ pub fn order(order: &Order, virtual_price_integers: bool) -> Value {
     }
     shown.insert("is_free".to_owned(), json!(content.is_free()));
     shown.insert("items".to_owned(), content.items.iter().map(item).collect());
-    json!({
+    success(&json!({
         "order_id": order.id,
         "status": order.status().tracking(),
         "content": shown,
-    })
+    }))
 }
 
 fn item(item: &Item) -> Value {

@@ -68,9 +68,10 @@ pub async fn buyer(app: &App, headers: &HeaderMap, project: ProjectId) -> Result
                 guest::contact(headers).map_err(|rule| ApiError::invalid("x-user", rule))?;
             Ok(Buyer { user, contact })
         }
-        Principal::PaymentToken { .. } | Principal::Project { .. } | Principal::Root => {
-            Err(ApiError::forbidden())
-        }
+        Principal::PaymentToken { .. }
+        | Principal::Link { .. }
+        | Principal::Project { .. }
+        | Principal::Root => Err(ApiError::forbidden()),
     }
 }
 

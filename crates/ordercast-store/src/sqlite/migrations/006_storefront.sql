@@ -53,6 +53,3 @@ CREATE TABLE payment_sessions (
     expires_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX payment_sessions_by_end ON payment_sessions (expires_at);
-
--- Lists a project's orders by the time of their creation; appended to, as time grows.
-CREATE INDEX orders_by_creation ON orders (project_id, created_at);

@@ -1,0 +1,69 @@
+//! The money of an order as a list of signed amounts, for people who check sums.
+
+use super::{Attempt, AttemptState, Facets, Refund};
+use crate::ids::{AttemptId, RefundId};
+use serde::Serialize;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LedgerEntry<'a> {
+    pub attempt: &'a AttemptId,
+    pub kind: LedgerKind,
+    pub refund: Option<&'a RefundId>,
+    /// Minor units of the order's currency; negative: to the buyer.
+    pub minor: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LedgerKind {
+    Capture,
+    Refund,
+    RefundReversed,
+    DisputeLost,
+}
+
+impl Facets {
+    /// Its sum is [`Facets::net_paid`]: what goes beyond a capture is cut at it.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<LedgerEntry<'_>> {
+        self.attempts.iter().flat_map(entries).collect()
+    }
+}
+
+fn entries(attempt: &Attempt) -> Vec<LedgerEntry<'_>> {
+    let mut entries = Vec::new();
+    let mut push = |kind, refund, minor: i64| {
+        entries.push(LedgerEntry {
+            attempt: &attempt.id,
+            kind,
+            refund,
+            minor,
+        });
+    };
+    if attempt.state == AttemptState::Paid {
+        push(LedgerKind::Capture, None, attempt.captured);
+    }
+    let mut so_far = Attempt {
+        refunds: Vec::new(),
+        ..attempt.clone()
+    };
+    so_far.dispute = None;
+    for refund in &attempt.refunds {
+        let before = so_far.returned();
+        so_far.refunds.push(Refund {
+            reversed: false,
+            ..refund.clone()
+        });
+        let minor = so_far.returned() - before;
+        push(LedgerKind::Refund, refund.id.as_ref(), -minor);
+        if refund.reversed {
+            so_far.refunds.pop();
+            push(LedgerKind::RefundReversed, refund.id.as_ref(), minor);
+        }
+    }
+    let lost = attempt.returned() - so_far.returned();
+    if lost > 0 {
+        push(LedgerKind::DisputeLost, None, -lost);
+    }
+    entries
+}

@@ -1,0 +1,228 @@
+//! What the shop's backend asks of one order: transitions, refunds, fulfilment, review. All are
+//! `POST`s that take `Idempotency-Key` and `If-Match` and answer with the order as it then is.
+
+use super::{
+    App, body, caller,
+    orders::{MoneyBody, if_match, submit},
+    path_id,
+    problem::Problem,
+};
+use crate::clock;
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use ordercast_core::{
+    OrderId, ProjectId, Sku,
+    access::{Action, Object},
+    ids::{AttemptId, RefundId},
+    order::{Actor, Cause, FulfilmentStep, Request, Target},
+};
+use ordercast_store::Change;
+use serde::{Deserialize, de::DeserializeOwned};
+
+const REASON_BYTES_MAX: usize = 500;
+const ITEMS_MAX: usize = 100;
+
+type OrderPath = Path<(String, String)>;
+
+/// A body that asks something of an order.
+trait Ask: DeserializeOwned {
+    /// The last segment of the path.
+    const NOUN: &'static str;
+
+    /// The request, and why it is made: kept with the version.
+    fn request(self) -> Result<(Request, String), Problem>;
+}
+
+async fn change<T: Ask>(
+    app: App,
+    path: (String, String),
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let project: ProjectId = path_id(&path.0)?;
+    let object = Object::Project(project);
+    let key_name = caller::server(&app.auth, &headers, Action::ChangeOrder, object)?;
+    let order: OrderId = path_id(&path.1)?;
+    let raw = body::read(body, body::API_BYTES_MAX).await?;
+    let (request, reason) = body::json::<T>(&headers, &raw)?.request()?;
+    if reason.len() > REASON_BYTES_MAX {
+        let rule = format!("must be at most {REASON_BYTES_MAX} bytes");
+        return Err(Problem::invalid("reason", rule));
+    }
+    let change = Change::Request {
+        project,
+        order,
+        request,
+        if_version: if_match(&headers)?,
+        cause: Cause {
+            actor: Actor::ApiKey(key_name),
+            reason,
+            at: clock::now(),
+        },
+    };
+    let route = format!("POST /v1/projects/{project}/orders/{order}/{}", T::NOUN);
+    submit(&app, change, project, route, &headers, &raw, StatusCode::OK).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TransitionBody {
+    to: Target,
+    #[serde(default)]
+    reason: String,
+}
+
+impl Ask for TransitionBody {
+    const NOUN: &'static str = "transitions";
+
+    fn request(self) -> Result<(Request, String), Problem> {
+        Ok((Request::Become(self.to), self.reason))
+    }
+}
+
+pub async fn transition(
+    State(app): State<App>,
+    Path(path): OrderPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    change::<TransitionBody>(app, path, headers, body).await
+}
+
+/// Money that the shop has given back: recorded, not moved.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefundBody {
+    /// Without it one is made.
+    refund_id: Option<RefundId>,
+    /// Needed when several payments hold money.
+    attempt_id: Option<AttemptId>,
+    /// Without it, all that the payment still holds.
+    amount: Option<MoneyBody>,
+    #[serde(default)]
+    reason: String,
+}
+
+impl Ask for RefundBody {
+    const NOUN: &'static str = "refunds";
+
+    fn request(self) -> Result<(Request, String), Problem> {
+        let amount = self
+            .amount
+            .map(|amount| amount.money("amount"))
+            .transpose()?;
+        let id = match self.refund_id {
+            Some(id) => id,
+            None => RefundId::new(&clock::secret("rf_")[..20])
+                .map_err(|error| Problem::invalid("refund_id", error.to_string()))?,
+        };
+        let request = Request::Refund {
+            id,
+            attempt: self.attempt_id,
+            amount,
+        };
+        Ok((request, self.reason))
+    }
+}
+
+pub async fn refund(
+    State(app): State<App>,
+    Path(path): OrderPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    change::<RefundBody>(app, path, headers, body).await
+}
+
+/// A refund that was recorded did not happen.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReversalBody {
+    refund_id: RefundId,
+    #[serde(default)]
+    reason: String,
+}
+
+impl Ask for ReversalBody {
+    const NOUN: &'static str = "refund-reversals";
+
+    fn request(self) -> Result<(Request, String), Problem> {
+        Ok((Request::ReverseRefund { id: self.refund_id }, self.reason))
+    }
+}
+
+pub async fn reverse_refund(
+    State(app): State<App>,
+    Path(path): OrderPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    change::<ReversalBody>(app, path, headers, body).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FulfilmentBody {
+    state: FulfilmentStep,
+    /// SKUs of the order; none: all that can take the step.
+    #[serde(default)]
+    items: Vec<Sku>,
+    #[serde(default)]
+    reason: String,
+}
+
+impl Ask for FulfilmentBody {
+    const NOUN: &'static str = "fulfilment";
+
+    fn request(self) -> Result<(Request, String), Problem> {
+        if self.items.len() > ITEMS_MAX {
+            return Err(Problem::invalid(
+                "items",
+                format!("must be at most {ITEMS_MAX}"),
+            ));
+        }
+        let request = Request::Fulfil {
+            step: self.state,
+            items: self.items,
+        };
+        Ok((request, self.reason))
+    }
+}
+
+pub async fn fulfil(
+    State(app): State<App>,
+    Path(path): OrderPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    change::<FulfilmentBody>(app, path, headers, body).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReviewBody {
+    under_review: bool,
+    #[serde(default)]
+    reason: String,
+}
+
+impl Ask for ReviewBody {
+    const NOUN: &'static str = "review";
+
+    fn request(self) -> Result<(Request, String), Problem> {
+        Ok((Request::Review(self.under_review), self.reason))
+    }
+}
+
+pub async fn review(
+    State(app): State<App>,
+    Path(path): OrderPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    change::<ReviewBody>(app, path, headers, body).await
+}

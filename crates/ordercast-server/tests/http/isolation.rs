@@ -1,0 +1,249 @@
+//! Nothing of one project or buyer is seen by another (I26), and nobody learns what there is (I27).
+
+use crate::{
+    mint::{claims, hmac, sign},
+    socket,
+    support::{Answer, Fixture, ROOT_KEY, start_default, user_jwt},
+};
+use jsonwebtoken::Algorithm;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+/// A second project whose every text has the canary in it.
+struct Neighbour {
+    project: Value,
+    api_key: String,
+    secret: String,
+    order: Value,
+    payment_token: String,
+    link: String,
+}
+
+const CANARY: &str = "canary";
+
+impl Neighbour {
+    async fn start(f: &Fixture) -> Self {
+        let secret = "secret-of-the-neighbour-0123456789abcdef".to_owned();
+        let item = json!({ "sku": "canary-item", "name": "canary", "price": { "amount": "9", "currency": "USD" } });
+        let new = json!({ "name": "canary", "hs256_secret": secret, "items": [item] });
+        let made = f.post("/v1/projects", ROOT_KEY, &new).await.json();
+        let api_key = made["api_key"].as_str().expect("key").to_owned();
+        let project = made["project_id"].clone();
+        let mut neighbour = Self {
+            project,
+            api_key,
+            secret,
+            order: Value::Null,
+            payment_token: String::new(),
+            link: String::new(),
+        };
+        let jwt = neighbour.jwt("canary-user");
+        let path = format!(
+            "/api/v2/project/{}/payment/item/canary-item",
+            neighbour.project
+        );
+        let bought = f.post(&path, &jwt, &json!({})).await.json();
+        neighbour.order = bought["order_id"].clone();
+        neighbour.payment_token = bought["token"].as_str().expect("token").to_owned();
+        let path = neighbour.v1(&format!("/orders/{}", neighbour.order));
+        let paid = json!({ "to": "paid", "reason": "canary-reason" });
+        f.post(&format!("{path}/transitions"), &neighbour.api_key, &paid)
+            .await;
+        let link = f
+            .post(&format!("{path}/links"), &neighbour.api_key, &json!({}))
+            .await;
+        neighbour.link = link.json()["token"].as_str().expect("token").to_owned();
+        neighbour
+    }
+
+    fn v1(&self, rest: &str) -> String {
+        format!("/v1/projects/{}{rest}", self.project)
+    }
+
+    fn jwt(&self, user: &str) -> String {
+        sign(
+            &json!({ "alg": "HS256" }),
+            &claims(user),
+            Algorithm::HS256,
+            &hmac(&self.secret),
+        )
+    }
+}
+
+/// Every way in, with the ids of whoever is asked for.
+fn surfaces(project: &Value, order: &Value) -> Vec<(Method, String)> {
+    let v1 = |rest: &str| format!("/v1/projects/{project}{rest}");
+    let v2 = |rest: &str| format!("/api/v2/project/{project}{rest}");
+    let of_order = |rest: &str| v1(&format!("/orders/{order}{rest}"));
+    vec![
+        (Method::GET, v2(&format!("/order/{order}"))),
+        (Method::POST, v2("/payment/item/canary-item")),
+        (Method::PUT, v1("/items/canary-item")),
+        (Method::POST, v1("/orders")),
+        (Method::GET, of_order("")),
+        (Method::GET, of_order("/versions")),
+        (Method::POST, of_order("/transitions")),
+        (Method::GET, of_order("/payment-tokens")),
+        (Method::POST, of_order("/payment-tokens")),
+        (Method::DELETE, of_order("/payment-tokens/0")),
+        (Method::GET, of_order("/links")),
+        (Method::POST, of_order("/links")),
+        (Method::DELETE, of_order("/links/1")),
+        (Method::GET, v1("/events")),
+        (Method::GET, v1("/inbox")),
+        (Method::GET, v1("/api-keys")),
+        (Method::POST, v1("/api-keys")),
+        (Method::DELETE, v1("/api-keys/1")),
+        (Method::GET, v1("/jwt-keys")),
+        (Method::POST, v1("/jwt-keys")),
+        (Method::DELETE, v1("/jwt-keys/1")),
+        (Method::GET, v1("/jwt-rules")),
+        (Method::PUT, v1("/jwt-rules")),
+    ]
+}
+
+async fn ask(f: &Fixture, method: &Method, path: &str, credential: &str) -> Answer {
+    let authorization = format!("Bearer {credential}");
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/json"),
+    ];
+    f.send(method.clone(), path, &headers, "{}").await
+}
+
+/// All that was answered but the date.
+fn bytes(answer: &Answer) -> String {
+    let mut headers = answer.headers.clone();
+    headers.remove("date");
+    format!("{} {headers:?} {}", answer.status, answer.text)
+}
+
+async fn credentials(f: &Fixture) -> Vec<(&'static str, String)> {
+    let bought = f
+        .post(&f.v2("/payment/item/sword"), &user_jwt("alice"), &json!({}))
+        .await
+        .json();
+    let token = bought["token"].as_str().expect("token").to_owned();
+    let path = f.v1(&format!("/orders/{}/links", bought["order_id"]));
+    let link = f.post(&path, &f.api_key, &json!({})).await.json();
+    let link = link["token"].as_str().expect("token").to_owned();
+    vec![
+        ("API key", f.api_key.clone()),
+        ("user", user_jwt("alice")),
+        // The same id in another project is another user.
+        ("namesake", user_jwt("canary-user")),
+        ("payment token", token),
+        ("link", link),
+        ("nothing known", "oc_api_unknown".to_owned()),
+    ]
+}
+
+#[tokio::test]
+async fn no_credential_opens_another_project() {
+    let f = start_default().await;
+    let neighbour = Neighbour::start(&f).await;
+    for (name, credential) in credentials(&f).await {
+        for (method, path) in surfaces(&neighbour.project, &neighbour.order) {
+            let answer = ask(&f, &method, &path, &credential).await;
+            let expected = if name == "API key" && path.starts_with("/v1/") {
+                StatusCode::NOT_FOUND
+            } else {
+                StatusCode::UNAUTHORIZED
+            };
+            assert_eq!(
+                answer.status, expected,
+                "{name}: {method} {path} {}",
+                answer.text
+            );
+            assert!(
+                !bytes(&answer).contains(CANARY),
+                "{name}: {path} {}",
+                answer.text
+            );
+        }
+        let (_, reply) = socket::first_reply(&f, &neighbour.project, &credential).await;
+        assert!(reply.contains("109"), "{name}: {reply}");
+    }
+    // Nor the other way round, and both projects go on.
+    for credential in [
+        &neighbour.api_key,
+        &neighbour.payment_token,
+        &neighbour.link,
+        &neighbour.jwt("alice"),
+    ] {
+        let answer = f.get(&f.v2("/order/1"), credential).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    let path = neighbour.v1(&format!("/orders/{}", neighbour.order));
+    let mine = f.get(&path, &neighbour.api_key).await;
+    assert_eq!(
+        mine.json()["status"],
+        "paid",
+        "nothing was changed by those who were refused"
+    );
+    let keys = f
+        .get(&neighbour.v1("/api-keys"), &neighbour.api_key)
+        .await
+        .json();
+    assert_eq!(keys["keys"].as_array().expect("list").len(), 1);
+}
+
+#[tokio::test]
+async fn there_is_no_telling_whether_a_project_exists() {
+    let f = start_default().await;
+    let neighbour = Neighbour::start(&f).await;
+    let nowhere = json!(4_242);
+    for (name, credential) in credentials(&f).await {
+        for ((method, path), (_, unknown)) in surfaces(&neighbour.project, &neighbour.order)
+            .into_iter()
+            .zip(surfaces(&nowhere, &neighbour.order))
+        {
+            let there = ask(&f, &method, &path, &credential).await;
+            let nowhere = ask(&f, &method, &unknown, &credential).await;
+            assert_eq!(bytes(&there), bytes(&nowhere), "{name}: {method} {path}");
+        }
+        let (_, there) = socket::first_reply(&f, &neighbour.project, &credential).await;
+        let (_, nowhere) = socket::first_reply(&f, &nowhere, &credential).await;
+        assert_eq!(there, nowhere, "{name}");
+    }
+    // A bad token and an unknown project are one thing, whatever is wrong with either.
+    let bad = ["x", "a.b.c", "oc_link_x", "", &neighbour.jwt("alice")];
+    let mut answers = std::collections::HashSet::new();
+    for project in [json!(f.project), nowhere, json!(0), json!("x"), json!(-1)] {
+        for credential in bad {
+            let project = project
+                .as_str()
+                .map_or(project.to_string(), ToOwned::to_owned);
+            let path = format!("/api/v2/project/{project}/order/1");
+            answers.insert(bytes(&f.get(&path, credential).await));
+        }
+    }
+    assert_eq!(answers.len(), 1, "{answers:#?}");
+}
+
+#[tokio::test]
+async fn there_is_no_telling_whether_an_order_exists() {
+    let f = start_default().await;
+    let bobs = f.create_order("bob").await;
+    for (name, credential) in credentials(&f).await {
+        if name == "API key" || name == "nothing known" {
+            continue;
+        }
+        let mut answers = std::collections::HashSet::new();
+        for order in [
+            &bobs.to_string(),
+            "77",
+            "2147483647",
+            "0",
+            "-1",
+            "x",
+            "1.0",
+            "99999999999",
+        ] {
+            let answer = f.get(&f.v2(&format!("/order/{order}")), &credential).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{name} {order}");
+            answers.insert(bytes(&answer));
+        }
+        assert_eq!(answers.len(), 1, "{name}: {answers:#?}");
+    }
+}

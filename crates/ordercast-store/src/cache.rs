@@ -1,0 +1,191 @@
+//! Current orders in memory, for readers and for the writer: polling does not touch the database.
+//!
+//! Invariant: after a commit was announced, nobody reads an older version here. The writer puts every
+//! changed order in before it announces; a reader's row goes in only if no commit began since it was
+//! read, which both check and write under the shard's lock.
+
+use crate::read::Found;
+use lru::LruCache;
+use metrics::{Counter, counter, gauge};
+use ordercast_core::{OrderId, ProjectId};
+use parking_lot::Mutex;
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+const SHARDS: usize = 16;
+/// Orders; about 1 KB each.
+const CAPACITY: usize = 65_536;
+const SHARD_CAPACITY: NonZeroUsize = match NonZeroUsize::new(CAPACITY / SHARDS) {
+    Some(capacity) => capacity,
+    None => NonZeroUsize::MIN,
+};
+
+type Key = (ProjectId, OrderId);
+
+pub(crate) struct OrderCache {
+    shards: Vec<Mutex<LruCache<Key, Arc<Found>>>>,
+    /// From the internal key, which payment tokens carry. It never changes.
+    keys: Vec<Mutex<LruCache<i64, Key>>>,
+    /// Commits begun so far.
+    commits: AtomicU64,
+    hits: Counter,
+    misses: Counter,
+}
+
+impl fmt::Debug for OrderCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OrderCache(..)")
+    }
+}
+
+/// When a reader began, in commits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading(u64);
+
+impl OrderCache {
+    pub(crate) fn new() -> Self {
+        Self {
+            shards: (0..SHARDS)
+                .map(|_| Mutex::new(LruCache::new(SHARD_CAPACITY)))
+                .collect(),
+            keys: (0..SHARDS)
+                .map(|_| Mutex::new(LruCache::new(SHARD_CAPACITY)))
+                .collect(),
+            commits: AtomicU64::new(0),
+            hits: counter!("ordercast_order_cache_total", "result" => "hit"),
+            misses: counter!("ordercast_order_cache_total", "result" => "miss"),
+        }
+    }
+
+    fn shard(&self, key: Key) -> &Mutex<LruCache<Key, Arc<Found>>> {
+        &self.shards[key.1.get() as usize % SHARDS]
+    }
+
+    fn key_shard(&self, order_key: i64) -> &Mutex<LruCache<i64, Key>> {
+        &self.keys[usize::try_from(order_key).unwrap_or(0) % SHARDS]
+    }
+
+    pub(crate) fn get(&self, project: ProjectId, order: OrderId) -> Option<Arc<Found>> {
+        let key = (project, order);
+        let found = self.shard(key).lock().get(&key).cloned();
+        let count = if found.is_some() {
+            &self.hits
+        } else {
+            &self.misses
+        };
+        count.increment(1);
+        found
+    }
+
+    pub(crate) fn get_by_key(&self, order_key: i64) -> Option<Arc<Found>> {
+        let key = self.key_shard(order_key).lock().get(&order_key).copied()?;
+        self.get(key.0, key.1)
+    }
+
+    /// Before a reader's statement begins.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading(self.commits.load(Ordering::SeqCst))
+    }
+
+    /// What a reader found; kept unless a commit may have changed it since.
+    pub(crate) fn fill(&self, reading: Reading, found: &Arc<Found>) {
+        let key = (found.order.project, found.order.id);
+        let mut shard = self.shard(key).lock();
+        if self.commits.load(Ordering::SeqCst) == reading.0 {
+            shard.put(key, Arc::clone(found));
+            self.key_shard(found.order_key)
+                .lock()
+                .put(found.order_key, key);
+        }
+    }
+
+    /// By the writer, before its commit: what readers began before it is not kept.
+    pub(crate) fn begin_commit(&self) {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// By the writer, after its commit and before it is announced.
+    pub(crate) fn committed<'a>(&self, orders: impl Iterator<Item = &'a Arc<Found>>) {
+        for found in orders {
+            let key = (found.order.project, found.order.id);
+            self.key_shard(found.order_key)
+                .lock()
+                .put(found.order_key, key);
+            self.shard(key).lock().put(key, Arc::clone(found));
+        }
+        let entries: usize = self.shards.iter().map(|shard| shard.lock().len()).sum();
+        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+        gauge!("ordercast_order_cache_entries").set(entries as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::rows::OrderRow;
+    use ordercast_core::{
+        Timestamp, UserId,
+        ids::Version,
+        order::{Content, Facets, Mode, Order},
+    };
+
+    fn found(version: i64) -> Arc<Found> {
+        let order = Order {
+            project: ProjectId::new(1).expect("id"),
+            id: OrderId::new(5).expect("id"),
+            user: UserId::new("alice").expect("id"),
+            mode: Mode::Default,
+            content: Content::default(),
+            facets: Facets::default(),
+            version: Version::new(version).expect("version"),
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+            expires_at: Timestamp::default(),
+        };
+        Arc::new(Found::new(OrderRow {
+            order,
+            order_key: 9,
+            channel_key: 1,
+            token_hash: None,
+        }))
+    }
+
+    fn version(cache: &OrderCache) -> Option<i64> {
+        let found = cache.get(ProjectId::new(1).expect("id"), OrderId::new(5).expect("id"));
+        found.map(|found| found.order.version.get().into())
+    }
+
+    #[test]
+    fn a_row_that_was_read_before_a_commit_is_not_kept() {
+        let cache = OrderCache::new();
+        let reading = cache.reading();
+        // The reader has its row in hand; meanwhile the order changes, and is evicted again.
+        cache.begin_commit();
+        cache.committed(std::iter::once(&found(2)));
+        cache.shards.iter().for_each(|shard| shard.lock().clear());
+        cache.fill(reading, &found(1));
+        assert_eq!(version(&cache), None);
+        cache.fill(cache.reading(), &found(2));
+        assert_eq!(version(&cache), Some(2));
+    }
+
+    #[test]
+    fn a_row_that_was_kept_during_a_commit_is_replaced_by_it() {
+        let cache = OrderCache::new();
+        cache.begin_commit();
+        // Begun after the commit did, read before it ended.
+        cache.fill(cache.reading(), &found(1));
+        cache.committed(std::iter::once(&found(2)));
+        assert_eq!(version(&cache), Some(2));
+        assert_eq!(
+            cache.get_by_key(9).map(|found| found.order.version.get()),
+            Some(2)
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! What the writer remembers between batches, so that it need not ask the database. It is the only
+//! one who changes orders and projects; what a failed batch may have left here is forgotten.
+
+use super::{query, rows};
+use crate::{Settings, cache::OrderCache};
+use ordercast_core::ProjectId;
+use rusqlite::Connection;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub cache: Arc<OrderCache>,
+    /// Bound: projects are made by the operator only.
+    settings: HashMap<ProjectId, Settings>,
+    /// Per project its highest order id.
+    order_ids: HashMap<ProjectId, i64>,
+    last_order_key: Option<i64>,
+}
+
+impl Memory {
+    pub(super) fn new(cache: Arc<OrderCache>) -> Self {
+        Self {
+            cache,
+            settings: HashMap::new(),
+            order_ids: HashMap::new(),
+            last_order_key: None,
+        }
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.settings.clear();
+        self.order_ids.clear();
+        self.last_order_key = None;
+    }
+
+    /// `None`: there is no such project.
+    pub(super) fn settings(
+        &mut self,
+        connection: &Connection,
+        project: ProjectId,
+    ) -> rusqlite::Result<Option<&Settings>> {
+        match self.settings.entry(project) {
+            Entry::Occupied(known) => Ok(Some(known.into_mut())),
+            Entry::Vacant(place) => Ok(query::project_settings(connection, project)?
+                .map(|settings| &*place.insert(settings))),
+        }
+    }
+
+    /// The next key of all orders.
+    pub(super) fn next_order_key(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
+        let last = match self.last_order_key {
+            Some(last) => last,
+            None => connection.query_row(
+                "SELECT coalesce(max(order_key), 0) FROM orders",
+                [],
+                |row| row.get(0),
+            )?,
+        };
+        self.last_order_key = Some(last + 1);
+        Ok(last + 1)
+    }
+
+    /// The highest order id of a project, 0 for none. Whoever takes a higher one says so.
+    pub(super) fn highest_order_id(
+        &mut self,
+        connection: &Connection,
+        project: ProjectId,
+    ) -> rusqlite::Result<&mut i64> {
+        match self.order_ids.entry(project) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let highest: Option<i64> = connection.query_row(
+                    "SELECT max(order_id) FROM orders WHERE project_id = ?1",
+                    [project.get()],
+                    |row| row.get(0),
+                )?;
+                if let Some(highest) = highest {
+                    rows::order_id(highest)?;
+                }
+                Ok(place.insert(highest.unwrap_or(0)))
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The server under load: this program in a process of its own, on a fresh folder.
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+const ROOT_KEY: &str = "root-key-of-the-benchmark-0123456789abcdef";
+pub const JWT_SECRET: &str = "jwt-secret-of-the-benchmark-0123456789ab";
+
+/// Killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    pub project: u64,
+    pub api_key: String,
+}
+
+impl Server {
+    pub async fn start(folder: &Path) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let mut child = Command::new(program)
+            .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
+            .arg("--data-dir")
+            .arg(folder)
+            .env("ORDERCAST_ROOT_KEY", ROOT_KEY)
+            .env("ORDERCAST_LOG", "warn,ordercast::serve=info")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start a server")?;
+        let Some(stderr) = child.stderr.take() else {
+            bail!("the server has no stderr")
+        };
+        let mut log = BufReader::new(stderr).lines().map_while(Result::ok);
+        let address = log
+            .by_ref()
+            .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
+            .find(|line| line["message"] == "serving")
+            .and_then(|line| line["address"].as_str()?.parse().ok())
+            .context("the server did not start")?;
+        // A full pipe would stop the server.
+        std::thread::spawn(move || log.for_each(|line| eprintln!("{line}")));
+        let mut server = Self {
+            child,
+            address,
+            project: 0,
+            api_key: String::new(),
+        };
+        server.make_project().await?;
+        Ok(server)
+    }
+
+    async fn make_project(&mut self) -> anyhow::Result<()> {
+        let made: Value = reqwest::Client::new()
+            .post(format!("http://{}/v1/projects", self.address))
+            .bearer_auth(ROOT_KEY)
+            .json(&json!({ "name": "Benchmark", "hs256_secret": JWT_SECRET }))
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
+        self.project = made["project_id"].as_u64().context("no project id")?;
+        self.api_key = made["api_key"].as_str().context("no API key")?.to_owned();
+        Ok(())
+    }
+
+    /// User and system time so far, of all its threads.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(path).context("CPU time is known on Linux only")?;
+        // The name in parentheses may hold spaces.
+        let (_, fields) = stat.rsplit_once(") ").context("an odd /proc/PID/stat")?;
+        let ticks: u64 = fields
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().unwrap_or(0))
+            .sum();
+        // USER_HZ, which Linux has at 100 for every program.
+        Ok(Duration::from_millis(ticks * 10))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
