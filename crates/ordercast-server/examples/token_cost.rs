@@ -16,7 +16,7 @@ use aws_lc_rs::{
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use ordercast_core::ProjectId;
 use ordercast_server::{
-    auth::{Auth, jwks::address::Reach},
+    auth::{Auth, Rates, jwks::address::Reach},
     clock,
 };
 use ordercast_store::{Change, CredentialKind, NewProject, Settings, Store, Submission};
@@ -121,7 +121,9 @@ async fn main() {
         idempotency: None,
     };
     store.submit(submission).await.expect("stored");
-    let auth = Auth::new(store, "root", Reach::Public).await.expect("auth");
+    let auth = Auth::new(store, "root", Reach::Public, Rates::UNLIMITED)
+        .await
+        .expect("auth");
 
     println!("              first     known     ratio   library's decode");
     for pair in &pairs {

@@ -1,7 +1,7 @@
 //! The server's configuration. The field docs are the reference that `ordercast config` prints;
 //! the names of environment variables and of the file's keys derive from the fields.
 
-use crate::auth::jwks::address::Reach;
+use crate::auth::{Rates, jwks::address::Reach};
 use confique::Config as Layered;
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
@@ -62,6 +62,20 @@ pub struct Config {
     /// Realtime connections in all. Without it, nine tenths of the limit of open files.
     #[config(env = "ORDERCAST_CONNECTIONS")]
     pub connections: Option<usize>,
+
+    /// Requests of one API key, per second, twice as many at once; 429 beyond. 0: no limit. The root
+    /// key has none.
+    #[config(env = "ORDERCAST_REQUESTS_PER_KEY", default = 50)]
+    pub requests_per_key: u32,
+
+    /// Orders that one buyer makes, per second, twice as many at once; 0: no limit.
+    #[config(env = "ORDERCAST_ORDERS_PER_BUYER", default = 20)]
+    pub orders_per_buyer: u32,
+
+    /// Polls of one order by its buyers, per second, 4 or more, twice as many at once; 0: no limit.
+    /// SDKs in the field give an order up at the first 429.
+    #[config(env = "ORDERCAST_POLLS_PER_ORDER", default = 4)]
+    pub polls_per_order: u32,
 
     /// Days for which an Idempotency-Key is remembered, 1 to 365; longer while its order is not paid
     /// and delivered.
@@ -154,6 +168,13 @@ impl Config {
             1..=365,
             "1 to 365",
         )?;
+        if (1..4).contains(&self.polls_per_order) {
+            return Err(ConfigError::Value {
+                name: "polls_per_order",
+                value: self.polls_per_order.to_string(),
+                rule: "4 or more, or 0 for no limit",
+            });
+        }
         let days = self.inbox_days.unwrap_or(30);
         range("inbox_days", days, 30..=36_500, "30 or more")?;
         let days = self.publication_days.unwrap_or(1);
@@ -179,6 +200,14 @@ impl Config {
             Reach::Anywhere
         } else {
             Reach::Public
+        }
+    }
+
+    pub(crate) fn rates(&self) -> Rates {
+        Rates {
+            requests_per_key: self.requests_per_key,
+            orders_per_buyer: self.orders_per_buyer,
+            polls_per_order: self.polls_per_order,
         }
     }
 

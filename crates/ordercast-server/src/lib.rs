@@ -96,7 +96,13 @@ impl Bound {
         let store = Store::open_sealed(&database, clock::now(), seed, vaults, move |batch| {
             to_hub.publish(batch)
         })?;
-        let auth = Auth::new(store.clone(), &root_key, config.jwks_reach()).await?;
+        let auth = Auth::new(
+            store.clone(),
+            &root_key,
+            config.jwks_reach(),
+            config.rates(),
+        )
+        .await?;
         let realtime = Realtime::start(&config, publisher, store.clone(), auth.clone());
         let (shutdown, stopping) = watch::channel(Shutdown::NotYet);
         let app = App {

@@ -10,6 +10,7 @@ pub mod jwks;
 mod jwt;
 mod key;
 mod last_used;
+mod limits;
 mod link_token;
 mod payment_token;
 mod registry;
@@ -17,6 +18,7 @@ mod session_token;
 mod upkeep;
 
 pub use key::{Algorithm, KeyError, check_key, check_public_key};
+pub use limits::{Limits, Rates, TooMany};
 pub use link_token::{LINK_PREFIX, LinkToken};
 pub use payment_token::PaymentToken;
 pub use registry::{ProjectKeys, Registry};
@@ -60,6 +62,19 @@ pub enum Rejected {
     Failure(#[from] Failure),
 }
 
+/// Why a server's request is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerRejected {
+    UnknownKey,
+    TooMany,
+}
+
+impl From<TooMany> for ServerRejected {
+    fn from(_: TooMany) -> Self {
+        Self::TooMany
+    }
+}
+
 /// Verifies credentials against the projects' keys, which it holds in memory.
 #[derive(Clone, Debug)]
 pub struct Auth {
@@ -77,6 +92,7 @@ struct Inner {
     reach: Reach,
     cache: TokenCache,
     last_used: LastUsed,
+    limits: Arc<Limits>,
 }
 
 impl Auth {
@@ -84,7 +100,12 @@ impl Auth {
     ///
     /// # Errors
     /// [`Failure`] when the projects cannot be read.
-    pub async fn new(store: Store, root_key: &str, reach: Reach) -> Result<Self, Failure> {
+    pub async fn new(
+        store: Store,
+        root_key: &str,
+        reach: Reach,
+        rates: Rates,
+    ) -> Result<Self, Failure> {
         let registry = Registry::load(&store, &Registry::default(), reach).await?;
         let inner = Arc::new(Inner {
             store,
@@ -94,6 +115,7 @@ impl Auth {
             reach,
             cache: TokenCache::default(),
             last_used: LastUsed::default(),
+            limits: Limits::start(rates),
         });
         tokio::spawn(upkeep::run(Arc::downgrade(&inner)));
         Ok(Self { inner })
@@ -120,6 +142,11 @@ impl Auth {
         self.inner.reach
     }
 
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
     /// When an API key was used, if that is not written down yet.
     #[must_use]
     pub fn last_used(&self, id: CredentialId) -> Option<Timestamp> {
@@ -141,16 +168,15 @@ impl Auth {
     /// A server's credential: an API key or the root key, as a bearer or as the password of Basic.
     ///
     /// # Errors
-    /// [`Rejected::Credential`].
-    pub fn server(&self, secret: &str) -> Result<(Principal, String), Rejected> {
+    /// [`ServerRejected`]; the root key has no limit.
+    pub fn server(&self, secret: &str) -> Result<(Principal, String), ServerRejected> {
         let hash = sha256(secret.as_bytes());
         if bool::from(hash.ct_eq(&self.inner.root_key_hash)) {
             return Ok((Principal::Root, "root".to_owned()));
         }
         let registry = self.registry();
-        let key = registry
-            .api_key(&hash)
-            .ok_or(Rejected::Credential("unknown API key"))?;
+        let key = registry.api_key(&hash).ok_or(ServerRejected::UnknownKey)?;
+        self.inner.limits.request(key.id)?;
         self.inner.last_used.note(key.id, clock::now());
         let principal = Principal::Project {
             project: key.project,

@@ -1,7 +1,7 @@
 //! Who calls: the `Authorization` header becomes a [`Principal`], or one and the same 401.
 
 use super::problem::Problem;
-use crate::auth::{Auth, Rejected};
+use crate::auth::{Auth, Rejected, ServerRejected, TooMany};
 use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ordercast_core::{
@@ -28,14 +28,17 @@ pub fn server(
 /// Like [`server`], before it is known what is asked for.
 ///
 /// # Errors
-/// 401 without a valid key.
+/// 401 without a valid key; 429 for one over its limit.
 pub fn backend(auth: &Auth, headers: &HeaderMap) -> Result<(Principal, String), Problem> {
     let secret = match scheme(headers) {
         Some(("bearer", token)) => token.to_owned(),
         Some(("basic", encoded)) => basic_password(encoded).ok_or_else(Problem::unauthorized)?,
         _ => return Err(Problem::unauthorized()),
     };
-    auth.server(&secret).map_err(|_| Problem::unauthorized())
+    auth.server(&secret).map_err(|rejected| match rejected {
+        ServerRejected::UnknownKey => Problem::unauthorized(),
+        ServerRejected::TooMany => TooMany.into(),
+    })
 }
 
 /// Whoever holds a link, as a bearer; and when the link ends.
@@ -46,10 +49,15 @@ pub async fn link(auth: &Auth, headers: &HeaderMap) -> Result<(Principal, Timest
     let Some(("bearer", token)) = scheme(headers) else {
         return Err(Problem::unauthorized());
     };
-    auth.link(token).await.map_err(|rejected| match rejected {
-        Rejected::Failure(failure) => failure.into(),
+    auth.link(token).await.map_err(rejected)
+}
+
+/// One answer for whatever is wrong with a credential.
+fn rejected(rejected: Rejected) -> Problem {
+    match rejected {
         Rejected::Credential(_) => Problem::unauthorized(),
-    })
+        Rejected::Failure(failure) => failure.into(),
+    }
 }
 
 /// A buyer: user JWT or payment token, as a bearer.
@@ -66,10 +74,9 @@ pub async fn buyer(
     };
     match auth.buyer(project, token).await {
         Ok((principal, _)) => Ok(principal),
-        Err(Rejected::Failure(failure)) => Err(failure.into()),
-        Err(rejected @ Rejected::Credential(_)) => {
-            tracing::debug!(%rejected, %project, "credential rejected");
-            Err(Problem::unauthorized())
+        Err(why) => {
+            tracing::debug!(%why, %project, "credential rejected");
+            Err(rejected(why))
         }
     }
 }

@@ -21,6 +21,7 @@ mod render;
 mod serve;
 mod store_api;
 mod storefront;
+mod submit;
 
 pub use serve::{Listener, Shutdown, requested};
 

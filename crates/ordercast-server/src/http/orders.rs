@@ -200,7 +200,6 @@ pub(super) async fn submit(
         render: Arc::new(move |outcome| render::outcome(outcome, success)),
     });
     let outcome = app
-        .store
         .submit(Submission {
             change,
             at: clock::now(),

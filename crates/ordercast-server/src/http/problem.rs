@@ -1,5 +1,6 @@
 //! Errors of `/v1` as `application/problem+json` (RFC 9457) with a stable `code`.
 
+use crate::auth::TooMany;
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -18,6 +19,9 @@ pub struct Problem {
     pub code: &'static str,
     /// For people.
     pub title: String,
+    /// Whether the same request may do later: with `Retry-After`.
+    #[serde(skip)]
+    is_for_now: bool,
     #[serde(flatten)]
     pub members: Map<String, serde_json::Value>,
 }
@@ -30,6 +34,10 @@ impl Problem {
             status: status.as_u16(),
             code,
             title: title.into(),
+            is_for_now: matches!(
+                status,
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+            ),
             members: Map::new(),
         }
     }
@@ -37,6 +45,13 @@ impl Problem {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
         self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The same request may do in a moment.
+    #[must_use]
+    pub fn with_retry(mut self) -> Self {
+        self.is_for_now = true;
         self
     }
 
@@ -96,6 +111,16 @@ impl Problem {
     }
 }
 
+impl From<TooMany> for Problem {
+    fn from(_: TooMany) -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limited",
+            "too many requests; nothing was done",
+        )
+    }
+}
+
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         tracing::error!(%failure, "the store did not answer");
@@ -112,12 +137,12 @@ impl IntoResponse for Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        if self.is_for_now {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         match status {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             StatusCode::UPGRADE_REQUIRED => {
                 headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));

@@ -6,6 +6,7 @@ mod credentials;
 mod isolation;
 mod jwt_attacks;
 mod jwt_keys;
+mod limits;
 mod mint;
 mod order_changes;
 mod order_reads;

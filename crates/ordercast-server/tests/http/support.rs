@@ -1,6 +1,9 @@
 //! A server on a free port with one project, and a client that reads like an example.
 
-use ordercast_server::{Bound, Server, StartError, config::Config};
+use ordercast_server::{
+    Bound, Server, StartError,
+    config::{Config, Partial},
+};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use std::{
@@ -45,8 +48,15 @@ impl Answer {
 }
 
 pub async fn start(project: Value) -> Fixture {
+    start_with(project, |_| {}).await
+}
+
+/// With settings of its own, until it is restarted.
+pub async fn start_with(project: Value, set: impl FnOnce(&mut Partial)) -> Fixture {
     let folder = tempfile::tempdir().expect("folder");
-    let (base, server) = serve(folder.path()).await;
+    let mut settings = settings(folder.path());
+    set(&mut settings);
+    let (base, server) = open(settings).await.expect("open");
     let mut fixture = Fixture {
         base,
         client: reqwest::Client::new(),
@@ -79,12 +89,24 @@ pub async fn serve(folder: &Path) -> (String, Server) {
 }
 
 pub async fn try_serve(folder: &Path) -> Result<(String, Server), StartError> {
-    let mut flags = <ordercast_server::config::Partial as confique::Layer>::empty();
+    open(settings(folder)).await
+}
+
+fn settings(folder: &Path) -> Partial {
+    let mut flags = <Partial as confique::Layer>::empty();
     flags.listen = Some("127.0.0.1:0".parse().expect("address"));
     flags.data_dir = Some(folder.to_owned());
     flags.root_key = Some(ROOT_KEY.to_owned());
     // Identity providers of the tests are on this machine.
     flags.jwks_allow_private = Some(true);
+    // Tests are faster than any shop.
+    flags.requests_per_key = Some(0);
+    flags.orders_per_buyer = Some(0);
+    flags.polls_per_order = Some(0);
+    flags
+}
+
+async fn open(flags: Partial) -> Result<(String, Server), StartError> {
     let bound = Bound::open(Config::load(flags, None).expect("config")).await?;
     let base = format!("http://{}", bound.address);
     Ok((base, bound.serve(axum::Router::new())))

@@ -3,6 +3,7 @@
 //! Invariant: every code stands here once, with its HTTP status and its one text.
 
 use super::super::problem::Problem;
+use crate::auth::TooMany;
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -138,7 +139,9 @@ impl From<Problem> for ApiError {
         let code = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => 1501,
             StatusCode::NOT_FOUND => 9001,
-            StatusCode::SERVICE_UNAVAILABLE => 1101,
+            StatusCode::CONFLICT
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::SERVICE_UNAVAILABLE => 1101,
             StatusCode::BAD_REQUEST
             | StatusCode::REQUEST_TIMEOUT
             | StatusCode::PAYLOAD_TOO_LARGE
@@ -147,6 +150,12 @@ impl From<Problem> for ApiError {
             _ => 1000,
         };
         Self::new(status, code, problem.title)
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(too_many: TooMany) -> Self {
+        Problem::from(too_many).into()
     }
 }
 
@@ -185,7 +194,9 @@ impl IntoResponse for ApiError {
                 let challenge = HeaderValue::from_static(self.challenge);
                 headers.insert(header::WWW_AUTHENTICATE, challenge);
             }
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+            StatusCode::CONFLICT
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             StatusCode::REQUEST_TIMEOUT => {

@@ -33,6 +33,7 @@ pub async fn read(
     let id: OrderId = order.parse().map_err(|_| ApiError::order_not_found())?;
     let wait = wait(query.as_deref().unwrap_or_default())?;
     let found = find(&app, &principal, project, id).await?;
+    app.auth.limits().poll(project, id)?;
     let answer = show(&app, &found, &headers);
     let Some(wait) = wait.filter(|_| is_awaited(&found.order, &answer, &headers)) else {
         return Ok(answer);

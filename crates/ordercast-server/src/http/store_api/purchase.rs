@@ -179,7 +179,6 @@ impl<'a> Asked<'a> {
         let render = Arc::new(render);
         let outcome = self
             .app
-            .store
             .submit(Submission {
                 change,
                 at: clock::now(),
@@ -229,6 +228,11 @@ impl Placement {
     /// # Errors
     /// [`ApiError`] when there is no order.
     pub async fn place(self, asked: Asked<'_>) -> Result<Response, ApiError> {
+        // A repetition was answered before it came here.
+        let limits = asked.app.auth.limits();
+        if matches!(self.actor, Actor::Buyer(_)) {
+            limits.create(asked.project, &self.user)?;
+        }
         let secret = self.is_to_be_paid.then(clock::random);
         let change = Change::CreateOrder(Box::new(NewOrder {
             project: asked.project,

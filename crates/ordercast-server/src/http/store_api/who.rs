@@ -90,13 +90,17 @@ pub async fn user(app: &App, headers: &HeaderMap, project: ProjectId) -> Result<
 /// The name of the shop's API key.
 ///
 /// # Errors
-/// One 401 for every key that may not do it here.
+/// One 401 for every key that may not do it here; 429.
 pub fn backend(
     app: &App,
     headers: &HeaderMap,
     action: Action,
     project: ProjectId,
 ) -> Result<String, ApiError> {
-    caller::server(&app.auth, headers, action, Object::Project(project))
-        .map_err(|_| ApiError::bad_api_key())
+    caller::server(&app.auth, headers, action, Object::Project(project)).map_err(|problem| {
+        match problem.status {
+            429 => problem.into(),
+            _ => ApiError::bad_api_key(),
+        }
+    })
 }

@@ -1,0 +1,123 @@
+//! How often one caller may call: a token bucket for each API key, buyer and polled order.
+//!
+//! Bound: entries that are full again are dropped every [`UPKEEP`]; until then there is one for each
+//! key, buyer or order that was served, never for one that does not exist.
+
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use metrics::{Counter, counter};
+use ordercast_core::{OrderId, ProjectId, UserId, ids::CredentialId};
+use std::{
+    hash::Hash,
+    num::NonZeroU32,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+const UPKEEP: Duration = Duration::from_secs(10);
+
+/// Each per second; 0 is no limit. Twice as many at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    pub requests_per_key: u32,
+    pub orders_per_buyer: u32,
+    pub polls_per_order: u32,
+}
+
+impl Rates {
+    pub const UNLIMITED: Self = Self {
+        requests_per_key: 0,
+        orders_per_buyer: 0,
+        polls_per_order: 0,
+    };
+}
+
+/// The caller is over its limit; nothing was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany;
+
+#[derive(Debug)]
+pub struct Limits {
+    requests: Limit<CredentialId>,
+    creates: Limit<(ProjectId, UserId)>,
+    polls: Limit<(ProjectId, OrderId)>,
+}
+
+impl Limits {
+    pub(super) fn start(rates: Rates) -> Arc<Self> {
+        let limits = Arc::new(Self {
+            requests: Limit::new(rates.requests_per_key, "api_key"),
+            creates: Limit::new(rates.orders_per_buyer, "buyer"),
+            polls: Limit::new(rates.polls_per_order, "order"),
+        });
+        tokio::spawn(upkeep(Arc::downgrade(&limits)));
+        limits
+    }
+
+    /// # Errors
+    /// [`TooMany`].
+    pub fn request(&self, key: CredentialId) -> Result<(), TooMany> {
+        self.requests.admit(&key)
+    }
+
+    /// A buyer makes an order.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub fn create(&self, project: ProjectId, user: &UserId) -> Result<(), TooMany> {
+        self.creates.admit(&(project, user.clone()))
+    }
+
+    /// Somebody who may read an order polls it.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub fn poll(&self, project: ProjectId, order: OrderId) -> Result<(), TooMany> {
+        self.polls.admit(&(project, order))
+    }
+}
+
+async fn upkeep(limits: Weak<Limits>) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        let Some(limits) = limits.upgrade() else {
+            return;
+        };
+        limits.requests.forget_idle();
+        limits.creates.forget_idle();
+        limits.polls.forget_idle();
+    }
+}
+
+#[derive(Debug)]
+struct Limit<K: Hash + Eq + Clone> {
+    limiter: Option<DefaultKeyedRateLimiter<K>>,
+    refused: Counter,
+}
+
+impl<K: Hash + Eq + Clone> Limit<K> {
+    fn new(per_second: u32, of: &'static str) -> Self {
+        let quota =
+            |rate: NonZeroU32| Quota::per_second(rate).allow_burst(rate.saturating_add(rate.get()));
+        Self {
+            limiter: NonZeroU32::new(per_second).map(|rate| RateLimiter::keyed(quota(rate))),
+            refused: counter!("ordercast_rate_limited_total", "of" => of),
+        }
+    }
+
+    fn admit(&self, key: &K) -> Result<(), TooMany> {
+        let Some(limiter) = &self.limiter else {
+            return Ok(());
+        };
+        limiter.check_key(key).map_err(|_| {
+            self.refused.increment(1);
+            TooMany
+        })
+    }
+
+    fn forget_idle(&self) {
+        if let Some(limiter) = &self.limiter {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+}
