@@ -42,6 +42,9 @@ pub enum Principal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     CreateProject,
+    /// A project's settings, or which projects there are.
+    ReadProject,
+    ChangeProject,
     WriteCatalogue,
     /// By the shop's backend, at a price that it states.
     CreateOrder,
@@ -150,14 +153,14 @@ pub fn authorize_grant(principal: &Principal, wanted: Scopes) -> Result<(), Deni
 /// The scope with which a shop's backend may do it; `None`: not for backends.
 const fn scope_for(action: Action) -> Option<Scope> {
     match action {
-        Action::ReadOrder => Some(Scope::OrdersRead),
+        Action::ReadOrder | Action::ReadProject => Some(Scope::OrdersRead),
         Action::CreateOrder | Action::ChangeOrder | Action::WriteBalances => {
             Some(Scope::OrdersWrite)
         }
         Action::IssueTokens => Some(Scope::TokensWrite),
         Action::WriteCatalogue => Some(Scope::CatalogueWrite),
         Action::ReadEvents => Some(Scope::EventsRead),
-        Action::ManageKeys => Some(Scope::KeysWrite),
+        Action::ManageKeys | Action::ChangeProject => Some(Scope::KeysWrite),
         Action::CreateProject | Action::BuyItem | Action::Track => None,
     }
 }

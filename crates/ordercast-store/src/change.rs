@@ -25,6 +25,7 @@ pub struct Submission {
 pub enum Change {
     /// Also replaces nothing: an existing id is [`Outcome::Exists`].
     CreateProject(Box<NewProject>),
+    ChangeProject(Box<ProjectChange>),
     CreateOrder(Box<NewOrder>),
     Request {
         project: ProjectId,
@@ -79,6 +80,16 @@ impl fmt::Debug for NewProject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NewProject({:?} {:?})", self.id, self.name)
     }
+}
+
+/// `None` leaves it as it is.
+#[derive(Clone, Debug)]
+pub struct ProjectChange {
+    pub project: ProjectId,
+    pub name: Option<String>,
+    pub complete_on_paid: Option<bool>,
+    pub virtual_price_integers: Option<bool>,
+    pub order_lifetime_seconds: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -152,6 +163,7 @@ impl Applied {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Project(Box<(Project, Vec<Credential>, Vec<Source>)>),
+    ProjectChanged(Box<Project>),
     Order(Box<Applied>),
     /// The state machine says no; the order stays as it is.
     Refused {

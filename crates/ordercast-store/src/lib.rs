@@ -18,7 +18,7 @@ mod watch;
 
 pub use change::{
     Applied, Change, Idempotency, InboxEntry, InboxOutcome, InboxState, NewOrder, NewProject,
-    Outcome, Prune, Rendered, Submission,
+    Outcome, ProjectChange, Prune, Rendered, Submission,
 };
 pub use credentials::{
     Credential, CredentialChange, CredentialKind, CredentialOutcome, KeyFamily, KeySet,

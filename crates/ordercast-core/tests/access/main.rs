@@ -15,7 +15,9 @@ fn chain<T: Copy>(first: T, next: impl Fn(T) -> Option<T>) -> Vec<T> {
 
 fn actions() -> Vec<Action> {
     chain(Action::CreateProject, |action| match action {
-        Action::CreateProject => Some(Action::WriteCatalogue),
+        Action::CreateProject => Some(Action::ReadProject),
+        Action::ReadProject => Some(Action::ChangeProject),
+        Action::ChangeProject => Some(Action::WriteCatalogue),
         Action::WriteCatalogue => Some(Action::CreateOrder),
         Action::CreateOrder => Some(Action::BuyItem),
         Action::BuyItem => Some(Action::ReadOrder),

@@ -47,6 +47,10 @@ pub struct ProjectKeys {
 }
 
 impl Registry {
+    pub fn projects(&self) -> impl Iterator<Item = &Project> {
+        self.projects.values().map(|keys| &keys.project)
+    }
+
     /// Sources that `known` has are taken over with the keys that they hold.
     pub(super) async fn load(store: &Store, known: &Self, reach: Reach) -> Result<Self, Failure> {
         let (projects, credentials, sources) = store.projects().await?;

@@ -16,6 +16,7 @@ mod orders;
 mod payment_sessions;
 mod payment_tokens;
 pub mod problem;
+mod project_settings;
 mod projects;
 mod render;
 mod serve;
@@ -51,7 +52,14 @@ pub struct App {
 
 pub fn router(app: App) -> Router {
     Router::new()
-        .route("/v1/projects", post(projects::create))
+        .route(
+            "/v1/projects",
+            get(project_settings::list).post(projects::create),
+        )
+        .route(
+            "/v1/projects/{project}",
+            get(project_settings::read).patch(project_settings::change),
+        )
         .route(
             "/v1/projects/{project}/items/{sku}",
             get(catalogue::read)

@@ -7,7 +7,7 @@ use super::{
     catalogue::{self, ItemBody},
     path_id,
     problem::Problem,
-    render, requested,
+    project_settings, render, requested,
 };
 use crate::{
     auth::{self, check_public_key},
@@ -118,21 +118,14 @@ pub async fn create(
         Outcome::Project(created) => {
             app.auth.reload().await?;
             let project = created.0;
-            let answer = json!({
-                "project_id": project.id,
-                "name": project.name,
-                "complete_on_paid": project.settings.complete_on_paid,
-                "order_lifetime_seconds": project.settings.order_lifetime_seconds,
-                "virtual_price_integers": project.settings.virtual_price_integers,
-                "api_key": api_key,
-                "jwt": jwt,
-                "inbox": {
-                    "provider": "reference",
-                    "source": source,
-                    "path": format!("/v1/inbox/{source}"),
-                    "secret": inbox_secret,
-                },
-                "created_at": render::time(project.created_at),
+            let mut answer = project_settings::shown(&project);
+            answer["api_key"] = json!(api_key);
+            answer["jwt"] = jwt;
+            answer["inbox"] = json!({
+                "provider": "reference",
+                "source": source,
+                "path": format!("/v1/inbox/{source}"),
+                "secret": inbox_secret,
             });
             Ok((StatusCode::CREATED, Json(answer)).into_response())
         }
@@ -144,21 +137,24 @@ pub async fn create(
     }
 }
 
-fn settings(complete_on_paid: bool, lifetime: Option<u32>) -> Result<Settings, Problem> {
+fn settings(complete_on_paid: bool, seconds: Option<u32>) -> Result<Settings, Problem> {
     let mut settings = Settings {
         complete_on_paid,
         ..Settings::default()
     };
-    if let Some(seconds) = lifetime {
-        if !(60..=31_536_000).contains(&seconds) {
-            return Err(Problem::invalid(
-                "order_lifetime_seconds",
-                "must be 60 to 31536000",
-            ));
-        }
-        settings.order_lifetime_seconds = seconds;
+    if let Some(seconds) = seconds {
+        settings.order_lifetime_seconds = lifetime(seconds)?;
     }
     Ok(settings)
+}
+
+pub(super) fn lifetime(seconds: u32) -> Result<u32, Problem> {
+    if (60..=31_536_000).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        let rule = "must be 60 to 31536000";
+        Err(Problem::invalid("order_lifetime_seconds", rule))
+    }
 }
 
 pub(super) fn text(field: &str, value: String) -> Result<String, Problem> {

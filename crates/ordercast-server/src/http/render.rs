@@ -180,6 +180,7 @@ pub fn outcome(outcome: &Outcome, success: StatusCode) -> Rendered {
         ),
         Outcome::Storefront(outcome) => return super::storefront::outcome(outcome, success),
         Outcome::Project(_)
+        | Outcome::ProjectChanged(_)
         | Outcome::Received(_)
         | Outcome::Credentials(_)
         | Outcome::Unchanged { .. }

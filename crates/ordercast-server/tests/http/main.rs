@@ -12,6 +12,7 @@ mod order_changes;
 mod order_reads;
 mod order_tokens;
 mod orders;
+mod projects;
 mod secrets;
 mod socket;
 mod store_admin;

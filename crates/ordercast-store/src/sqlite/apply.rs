@@ -4,7 +4,7 @@
 use super::{
     credentials, inbox,
     memory::Memory,
-    replay,
+    query, replay,
     rows::{self, OrderRow, json},
     secrets::{self, Secrets},
     storefront::{self, balance, catalogue},
@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     Applied, Change, Committed, CredentialChange, CredentialKind, Found, NewCredential, NewOrder,
-    NewProject, Outcome, Project, Secret, Source, StorefrontOutcome, StorefrontRefusal, Submission,
+    NewProject, Outcome, Project, ProjectChange, Secret, Source, StorefrontOutcome,
+    StorefrontRefusal, Submission,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
@@ -109,6 +110,7 @@ impl<'a> Batch<'a> {
     fn change(&mut self, change: &Change, at: Timestamp) -> rusqlite::Result<Outcome> {
         match change {
             Change::CreateProject(new) => self.create_project(new, at),
+            Change::ChangeProject(change) => self.change_project(change),
             Change::CreateOrder(new) => self.create_order(new),
             Change::Request {
                 project,
@@ -223,6 +225,27 @@ impl<'a> Batch<'a> {
             catalogue::put(self.connection, id, item)?;
         }
         Ok(Outcome::Project(Box::new((project, keys, sources))))
+    }
+
+    fn change_project(&mut self, change: &ProjectChange) -> rusqlite::Result<Outcome> {
+        let Some(mut project) = query::project(self.connection, change.project)? else {
+            return Ok(Outcome::NotFound);
+        };
+        let settings = &mut project.settings;
+        project.name = change.name.clone().unwrap_or(project.name);
+        settings.complete_on_paid = change.complete_on_paid.unwrap_or(settings.complete_on_paid);
+        settings.virtual_price_integers = change
+            .virtual_price_integers
+            .unwrap_or(settings.virtual_price_integers);
+        settings.order_lifetime_seconds = change
+            .order_lifetime_seconds
+            .unwrap_or(settings.order_lifetime_seconds);
+        self.connection.execute(
+            "UPDATE projects SET name = ?2, settings = ?3 WHERE project_id = ?1",
+            (project.id.get(), &project.name, json(settings)?),
+        )?;
+        self.memory.forget_settings(project.id);
+        Ok(Outcome::ProjectChanged(Box::new(project)))
     }
 
     fn create_order(&mut self, new: &NewOrder) -> rusqlite::Result<Outcome> {

@@ -49,6 +49,10 @@ impl Memory {
         }
     }
 
+    pub(super) fn forget_settings(&mut self, project: ProjectId) {
+        self.settings.remove(&project);
+    }
+
     /// The next key of all orders.
     pub(super) fn next_order_key(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
         let last = match self.last_order_key {

@@ -28,22 +28,35 @@ pub(super) fn project_settings(
         .transpose()
 }
 
+pub(super) fn project(
+    connection: &Connection,
+    project: ProjectId,
+) -> rusqlite::Result<Option<Project>> {
+    connection
+        .prepare_cached(
+            "SELECT project_id, name, settings, created_at FROM projects WHERE project_id = ?1",
+        )?
+        .query_row([project.get()], project_row)
+        .optional()
+}
+
+fn project_row(row: &Row) -> rusqlite::Result<Project> {
+    let settings: String = row.get(2)?;
+    Ok(Project {
+        id: rows::project_id(row.get(0)?)?,
+        name: row.get(1)?,
+        settings: serde_json::from_str(&settings).map_err(|_| corrupt("projects.settings"))?,
+        created_at: Timestamp::from_millis(row.get(3)?),
+    })
+}
+
 pub(crate) fn projects(
     connection: &Connection,
     secrets: &Secrets,
 ) -> rusqlite::Result<(Vec<Project>, Vec<Credential>, Vec<Source>)> {
     let projects = connection
         .prepare_cached("SELECT project_id, name, settings, created_at FROM projects")?
-        .query_map([], |row| {
-            let settings: String = row.get(2)?;
-            Ok(Project {
-                id: rows::project_id(row.get(0)?)?,
-                name: row.get(1)?,
-                settings: serde_json::from_str(&settings)
-                    .map_err(|_| corrupt("projects.settings"))?,
-                created_at: Timestamp::from_millis(row.get(3)?),
-            })
-        })?
+        .query_map([], project_row)?
         .collect::<rusqlite::Result<_>>()?;
     let credentials = credentials::live(connection, secrets)?;
     let sources = connection

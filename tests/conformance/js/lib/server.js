@@ -51,6 +51,8 @@ export class Server {
         ORDERCAST_LOG: 'info,ordercast_server=debug',
         ORDERCAST_DRAIN_SECONDS: '0',
         ORDERCAST_ROOT_KEY: ROOT_KEY,
+        // Tests are faster than any shop.
+        ORDERCAST_REQUESTS_PER_KEY: '0',
         ...this.#env,
       },
     });

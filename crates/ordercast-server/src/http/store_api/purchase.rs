@@ -281,6 +281,7 @@ pub fn failed(outcome: &Outcome) -> Rendered {
         | Outcome::VersionMismatch { .. }
         | Outcome::Order(_)
         | Outcome::Project(_)
+        | Outcome::ProjectChanged(_)
         | Outcome::Received(_)
         | Outcome::Credentials(_)
         | Outcome::Unchanged { .. }
