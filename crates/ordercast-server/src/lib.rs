@@ -148,11 +148,11 @@ impl Bound {
     #[must_use]
     pub fn serve(self, more: Router) -> Server {
         let jobs = Jobs::start(&self.app.store, self.retention, &self.app.stopping);
-        let router = http::router(self.app)
+        let router = http::router(self.app.clone())
             .merge(self.realtime.router())
             .merge(more);
         let router = http::finish(router);
-        let serving = tokio::spawn(self.listener.serve(router, self.shutdown.subscribe()));
+        let serving = tokio::spawn(self.listener.serve(self.app, router));
         Server {
             shutdown: self.shutdown,
             serving,

@@ -8,6 +8,7 @@ use crate::{
         upkeep,
     },
 };
+use bytes::Bytes;
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
     channel::{Channel, ChannelPage, Offset},
@@ -25,7 +26,7 @@ pub struct Found {
     /// SHA-256 of the secret half of its payment token.
     pub token_hash: Option<Vec<u8>>,
     pub(crate) channel_key: i64,
-    rendered: OnceLock<Box<str>>,
+    rendered: OnceLock<Bytes>,
 }
 
 impl Found {
@@ -49,9 +50,10 @@ impl Found {
     }
 
     /// What pollers get of this version of the order, made once by the first of them.
-    pub fn rendered(&self, render: impl FnOnce(&Order) -> String) -> &str {
+    pub fn rendered(&self, render: impl FnOnce(&Order) -> String) -> Bytes {
         self.rendered
-            .get_or_init(|| render(&self.order).into_boxed_str())
+            .get_or_init(|| Bytes::from(render(&self.order)))
+            .clone()
     }
 }
 
@@ -137,6 +139,12 @@ impl Store {
         }
         self.find(move |connection| rows::order_by_id(connection, project, id))
             .await
+    }
+
+    /// Only if it is in memory.
+    #[must_use]
+    pub fn order_in_memory(&self, project: ProjectId, id: OrderId) -> Option<Arc<Found>> {
+        self.cache().get(project, id)
     }
 
     /// By the internal key that a payment token carries.

@@ -4,7 +4,7 @@
 //! Invariant: an entry is found only while its token lives and all keys and rules that it was judged
 //! by are in use; the caller puts them into the entry's name, together with the whole token.
 
-use metrics::{counter, gauge};
+use metrics::{Counter, Gauge, counter, gauge};
 use ordercast_core::{Timestamp, UserId};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -24,9 +24,24 @@ pub(super) struct Verified {
 
 /// When the younger half is full it becomes the older one, and the older one goes: what is asked for
 /// moves to the younger half, so that only what nobody shows any more is lost.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct TokenCache {
     halves: Mutex<Halves>,
+    hits: Counter,
+    misses: Counter,
+    entries: Gauge,
+}
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        let asked = |result| counter!("ordercast_token_cache_total", "result" => result);
+        Self {
+            halves: Mutex::default(),
+            hits: asked("hit"),
+            misses: asked("miss"),
+            entries: gauge!("ordercast_token_cache_entries"),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -47,8 +62,12 @@ impl TokenCache {
         };
         drop(halves);
         let found = found.filter(|found| found.valid_until > now);
-        let result = if found.is_some() { "hit" } else { "miss" };
-        counter!("ordercast_token_cache_total", "result" => result).increment(1);
+        let count = if found.is_some() {
+            &self.hits
+        } else {
+            &self.misses
+        };
+        count.increment(1);
         found
     }
 
@@ -56,7 +75,8 @@ impl TokenCache {
         let mut halves = self.halves.lock();
         halves.put(name, verified);
         #[allow(clippy::cast_precision_loss)] // Bounded far below.
-        gauge!("ordercast_token_cache_entries").set((halves.young.len() + halves.old.len()) as f64);
+        let entries = (halves.young.len() + halves.old.len()) as f64;
+        self.entries.set(entries);
     }
 }
 

@@ -46,9 +46,7 @@ pub fn backend(auth: &Auth, headers: &HeaderMap) -> Result<(Principal, String), 
 /// # Errors
 /// 401 without a valid one, 503 when it could not be checked.
 pub async fn link(auth: &Auth, headers: &HeaderMap) -> Result<(Principal, Timestamp), Problem> {
-    let Some(("bearer", token)) = scheme(headers) else {
-        return Err(Problem::unauthorized());
-    };
+    let token = bearer(headers).ok_or_else(Problem::unauthorized)?;
     auth.link(token).await.map_err(rejected)
 }
 
@@ -69,9 +67,7 @@ pub async fn buyer(
     headers: &HeaderMap,
     project: ProjectId,
 ) -> Result<Principal, Problem> {
-    let Some(("bearer", token)) = scheme(headers) else {
-        return Err(Problem::unauthorized());
-    };
+    let token = bearer(headers).ok_or_else(Problem::unauthorized)?;
     match auth.buyer(project, token).await {
         Ok((principal, _)) => Ok(principal),
         Err(why) => {
@@ -94,6 +90,13 @@ pub fn denied(denied: Denied) -> Problem {
         Denied::Forbidden => Problem::forbidden(),
         Denied::MissingScope(scope) => Problem::forbidden().with("required_scope", scope.as_str()),
     }
+}
+
+/// What follows `Bearer`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    scheme(headers)
+        .filter(|(scheme, _)| *scheme == "bearer")
+        .map(|(_, token)| token)
 }
 
 fn scheme(headers: &HeaderMap) -> Option<(&'static str, &str)> {

@@ -31,7 +31,8 @@ pub async fn measure(request: Request, next: Next) -> Response {
     response
 }
 
-fn record(route: &str, status: u16, took: Duration) {
+/// `route` as the router names it.
+pub fn record(route: &str, status: u16, took: Duration) {
     ROUTES.with_borrow_mut(|routes| {
         if !routes.contains_key(route) {
             let seconds = histogram!("ordercast_http_request_seconds", "route" => route.to_owned());

@@ -1,6 +1,8 @@
 //! The accept loop: hyper per connection, with its limits, and an orderly end.
 
+use super::{App, store_api};
 use axum::{Router, body::Body, extract::ConnectInfo};
+use futures_util::future::{self, Either};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{io, net::SocketAddr, time::Duration};
@@ -44,8 +46,9 @@ impl Listener {
         Ok(Self { inner, address })
     }
 
-    /// Serves until `shutdown` says so, then waits for running requests.
-    pub async fn serve(self, router: Router, mut shutdown: watch::Receiver<Shutdown>) {
+    /// Serves until the server stops, then waits for running requests.
+    pub async fn serve(self, app: App, router: Router) {
+        let mut shutdown = app.stopping.clone();
         // Every connection holds a sender; when all are dropped, `recv` ends.
         let (alive, mut all_ended) = mpsc::channel::<()>(1);
         loop {
@@ -57,8 +60,7 @@ impl Listener {
                 Ok((stream, peer)) => {
                     // Small frames must not wait for the peer's delayed ACK.
                     let _ = stream.set_nodelay(true);
-                    let connection =
-                        serve_connection(stream, peer, router.clone(), shutdown.clone());
+                    let connection = serve_connection(stream, peer, app.clone(), router.clone());
                     let alive = alive.clone();
                     tokio::spawn(async move {
                         connection.await;
@@ -96,12 +98,16 @@ pub async fn requested(shutdown: &mut watch::Receiver<Shutdown>) {
 async fn serve_connection(
     stream: tokio::net::TcpStream,
     peer: SocketAddr,
+    app: App,
     router: Router,
-    mut shutdown: watch::Receiver<Shutdown>,
 ) {
+    let mut shutdown = app.stopping.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(answer) = store_api::poll::answer(&app, &request) {
+            return Either::Left(future::ready(Ok(answer)));
+        }
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request.map(Body::new))
+        Either::Right(router.clone().oneshot(request.map(Body::new)))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

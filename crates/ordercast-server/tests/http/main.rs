@@ -18,6 +18,7 @@ mod socket;
 mod store_admin;
 mod store_carts;
 mod store_orders;
+mod store_polls;
 mod store_reads;
 mod store_support;
 mod store_virtual;

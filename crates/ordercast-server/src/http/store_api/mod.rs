@@ -15,6 +15,7 @@ mod item_orders;
 mod object;
 mod order;
 mod path;
+pub mod poll;
 mod purchase;
 mod render;
 mod session;

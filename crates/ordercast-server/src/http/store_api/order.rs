@@ -44,15 +44,11 @@ pub async fn read(
     Ok(show(&app, &found, &headers))
 }
 
-fn show(app: &App, found: &Found, headers: &HeaderMap) -> Response {
+pub(super) fn show(app: &App, found: &Found, headers: &HeaderMap) -> Response {
     let order = &found.order;
     unless_known(order.version, headers, || {
         if order.content.virtual_price.is_none() {
-            return render::json(
-                found
-                    .rendered(|order| render::order(order, false))
-                    .to_owned(),
-            );
+            return render::json(found.rendered(|order| render::order(order, false)));
         }
         let registry = app.auth.registry();
         let integers = registry

@@ -1,7 +1,8 @@
 //! Bodies of this surface. Amounts are rendered twice because SDKs read both.
 
 use axum::{
-    http::{StatusCode, header},
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use ordercast_core::{
@@ -22,11 +23,11 @@ pub fn response(rendered: Rendered) -> Response {
     (status, content_type, rendered.body).into_response()
 }
 
-pub fn json(body: String) -> Response {
-    response(Rendered {
-        status: StatusCode::OK.as_u16(),
-        body,
-    })
+pub fn json(body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
 }
 
 pub fn rendered(status: StatusCode, value: &Value) -> Rendered {
