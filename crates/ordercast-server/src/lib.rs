@@ -9,7 +9,7 @@ pub mod config;
 mod http;
 pub mod jobs;
 mod keys;
-mod realtime;
+pub mod realtime;
 
 use auth::Auth;
 use axum::Router;

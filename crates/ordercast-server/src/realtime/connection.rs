@@ -5,7 +5,7 @@
 
 use super::{
     Shared,
-    frame::{Reader, Received},
+    frame::{BOUNDS, Reader, Received},
     peer::{Peer, Work},
     registry::Place,
 };
@@ -108,7 +108,7 @@ fn read(peer: &Peer, reader: &mut Reader) -> Option<Vec<Received>> {
 
 fn take(peer: &Peer, reader: &mut Reader, bytes: &[u8]) -> Vec<Received> {
     let mut received = Vec::new();
-    if let Err(violation) = reader.push(bytes, &mut received) {
+    if let Err(violation) = reader.push(BOUNDS, bytes, &mut received) {
         peer.end(violation.code, violation.reason);
     }
     received

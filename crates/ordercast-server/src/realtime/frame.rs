@@ -11,9 +11,19 @@ use tungstenite::protocol::frame::{
     coding::{Control, Data, OpCode},
 };
 
-/// Largest message, and so largest frame (guarantees, 3.1).
-pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
-const FRAGMENTS_MAX: u8 = 64;
+/// What one message may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Of a message, and so of a frame.
+    pub bytes: usize,
+    pub fragments: u32,
+}
+
+/// Guarantees, 3.1.
+pub const BOUNDS: Bounds = Bounds {
+    bytes: 64 * 1024,
+    fragments: 64,
+};
 const CONTROL_BYTES_MAX: u64 = 125;
 
 /// What a client sent.
@@ -39,7 +49,7 @@ const fn protocol(reason: &'static str) -> Violation {
 
 const TOO_BIG: Violation = Violation {
     code: 1009,
-    reason: "message too big: over 65536 bytes",
+    reason: "message too big",
 };
 
 /// Takes frames off received bytes; owns memory only while a frame or a message is incomplete.
@@ -54,20 +64,25 @@ pub struct Reader {
 struct Fragments {
     is_text: bool,
     bytes: Vec<u8>,
-    count: u8,
+    count: u32,
 }
 
 impl Reader {
     /// # Errors
     /// [`Violation`]: the connection must be closed with it.
-    pub fn push(&mut self, received: &[u8], out: &mut Vec<Received>) -> Result<(), Violation> {
+    pub fn push(
+        &mut self,
+        bounds: Bounds,
+        received: &[u8],
+        out: &mut Vec<Received>,
+    ) -> Result<(), Violation> {
         if self.partial.is_empty() {
-            let used = self.take_frames(received, out)?;
+            let used = self.take_frames(bounds, received, out)?;
             self.partial.extend_from_slice(&received[used..]);
         } else {
             let mut all = std::mem::take(&mut self.partial);
             all.extend_from_slice(received);
-            let used = self.take_frames(&all, out)?;
+            let used = self.take_frames(bounds, &all, out)?;
             all.drain(..used);
             if !all.is_empty() {
                 self.partial = all;
@@ -76,7 +91,12 @@ impl Reader {
         Ok(())
     }
 
-    fn take_frames(&mut self, bytes: &[u8], out: &mut Vec<Received>) -> Result<usize, Violation> {
+    fn take_frames(
+        &mut self,
+        bounds: Bounds,
+        bytes: &[u8],
+        out: &mut Vec<Received>,
+    ) -> Result<usize, Violation> {
         let mut cursor = Cursor::new(bytes);
         loop {
             let start = usize::try_from(cursor.position()).unwrap_or(usize::MAX);
@@ -85,7 +105,7 @@ impl Reader {
             let Some((header, length)) = header else {
                 return Ok(start);
             };
-            check(&header, length)?;
+            check(bounds, &header, length)?;
             let Ok(length) = usize::try_from(length) else {
                 return Err(TOO_BIG);
             };
@@ -100,7 +120,7 @@ impl Reader {
                     .zip(mask.iter().cycle())
                     .for_each(|(byte, mask)| *byte ^= mask);
             }
-            if let Some(message) = self.assemble(&header, payload)? {
+            if let Some(message) = self.assemble(bounds, &header, payload)? {
                 out.push(message);
             }
         }
@@ -108,6 +128,7 @@ impl Reader {
 
     fn assemble(
         &mut self,
+        bounds: Bounds,
         header: &FrameHeader,
         payload: Vec<u8>,
     ) -> Result<Option<Received>, Violation> {
@@ -123,8 +144,8 @@ impl Reader {
                     return Err(protocol("protocol error: continuation of nothing"));
                 };
                 message.count += 1;
-                let too_many = message.count >= FRAGMENTS_MAX && !header.is_final;
-                if too_many || message.bytes.len() + payload.len() > MESSAGE_BYTES_MAX {
+                let too_many = message.count >= bounds.fragments && !header.is_final;
+                if too_many || message.bytes.len() + payload.len() > bounds.bytes {
                     return Err(TOO_BIG);
                 }
                 message.bytes.extend_from_slice(&payload);
@@ -152,7 +173,7 @@ impl Reader {
     }
 }
 
-fn check(header: &FrameHeader, length: u64) -> Result<(), Violation> {
+fn check(bounds: Bounds, header: &FrameHeader, length: u64) -> Result<(), Violation> {
     if header.rsv1 || header.rsv2 || header.rsv3 {
         return Err(protocol("protocol error: reserved bits"));
     }
@@ -166,7 +187,7 @@ fn check(header: &FrameHeader, length: u64) -> Result<(), Violation> {
             "protocol error: a long or fragmented control frame",
         ));
     }
-    if length > MESSAGE_BYTES_MAX as u64 {
+    if length > bounds.bytes as u64 {
         return Err(TOO_BIG);
     }
     Ok(())

@@ -4,7 +4,7 @@
 //! store's writer publishes through [`Realtime::publish`]; everything else starts at the upgrade.
 
 mod connection;
-mod frame;
+pub mod frame;
 mod hub;
 mod origin;
 mod peer;
