@@ -51,7 +51,7 @@ impl Offset {
     }
 
     /// # Panics
-    /// Past 2^31-1: the store rolls the channel to a new epoch long before.
+    /// Past 2^31-1: a channel rolls to a new epoch before, see [`Sequence`].
     #[must_use]
     pub fn next(self) -> Self {
         assert!(self.0 < INT_MAX, "channel offset exhausted");
@@ -67,6 +67,58 @@ impl Offset {
 impl fmt::Display for Offset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// The number of a publication of a channel, from 1, for ever. An offset is an int32 in SDKs, so after
+/// [`Sequence::PER_EPOCH`] publications the channel rolls: offsets begin at 1 again, in a new epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence(i64);
+
+impl Sequence {
+    /// Guarantees, I10: a million below the largest offset.
+    pub const PER_EPOCH: i64 = INT_MAX as i64 - 1_000_000;
+
+    /// 0: before the first publication; `None` below it.
+    #[must_use]
+    pub const fn new(value: i64) -> Option<Self> {
+        if value < 0 {
+            return None;
+        }
+        Some(Self(value))
+    }
+
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// How often the channel has rolled.
+    #[must_use]
+    pub const fn roll(self) -> i64 {
+        if self.0 == 0 {
+            return 0;
+        }
+        (self.0 - 1) / Self::PER_EPOCH
+    }
+
+    /// The sequence before the first of the same epoch.
+    #[must_use]
+    pub const fn base(self) -> i64 {
+        self.roll() * Self::PER_EPOCH
+    }
+
+    /// # Panics
+    /// Never: the rest of the division fits.
+    #[must_use]
+    pub fn offset(self) -> Offset {
+        match u64::try_from(self.0 - self.base())
+            .ok()
+            .and_then(Offset::new)
+        {
+            Some(offset) => offset,
+            None => unreachable!("an epoch has at most {} offsets", Self::PER_EPOCH),
+        }
     }
 }
 
@@ -86,6 +138,24 @@ impl Epoch {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Epoch {
+    /// Of a channel that has rolled so often.
+    ///
+    /// # Panics
+    /// When the name would be too long: after more publications than there are.
+    #[must_use]
+    pub fn rolled(&self, roll: i64) -> Self {
+        if roll == 0 {
+            return self.clone();
+        }
+        // The store's epoch ends with digits: the letter keeps both numbers apart.
+        match Self::new(&format!("{}r{roll}", self.0)) {
+            Some(epoch) => epoch,
+            None => unreachable!("epoch {} after {roll} rolls", self.0),
+        }
     }
 }
 

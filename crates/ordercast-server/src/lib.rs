@@ -147,6 +147,7 @@ impl Bound {
     /// Serves, with `more` routes beside the server's own.
     #[must_use]
     pub fn serve(self, more: Router) -> Server {
+        let store = self.app.store.clone();
         let jobs = Jobs::start(&self.app.store, self.retention, &self.app.stopping);
         let router = http::router(self.app.clone())
             .merge(self.realtime.router())
@@ -154,6 +155,7 @@ impl Bound {
         let router = http::finish(router);
         let serving = tokio::spawn(self.listener.serve(self.app, router));
         Server {
+            store,
             shutdown: self.shutdown,
             serving,
             realtime: self.realtime,
@@ -165,6 +167,7 @@ impl Bound {
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
+    store: Store,
     shutdown: watch::Sender<Shutdown>,
     serving: JoinHandle<()>,
     realtime: Realtime,
@@ -172,6 +175,12 @@ pub struct Server {
 }
 
 impl Server {
+    /// Returns when the database has failed: every change is refused from then on, and the process
+    /// must end.
+    pub async fn failed(&self) {
+        self.store.failed().await;
+    }
+
     /// Closes the realtime connections, spread over `drain`, lets running requests end, and closes
     /// the database.
     pub async fn stop(self, drain: Duration) {

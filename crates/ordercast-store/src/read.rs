@@ -106,6 +106,9 @@ impl Store {
     /// # Errors
     /// [`Failure`] when it does not.
     pub async fn check(&self) -> Result<(), Failure> {
+        if self.has_failed() {
+            return Err(Failure::Closed);
+        }
         self.read(|connection| connection.query_row("SELECT 1", [], |_| Ok(())))
             .await
     }

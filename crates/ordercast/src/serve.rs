@@ -83,9 +83,21 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     run_until_signal(bound.serve(axum::Router::new()), drain).await
 }
 
-/// Serves until SIGINT or SIGTERM, then drains.
+/// When the disk fails there is nothing to wait for: clients reconnect to the next process.
+const DRAIN_OF_FAILED: Duration = Duration::from_secs(1);
+
+/// Serves until SIGINT or SIGTERM, then drains; or until the database fails, which is an error.
 pub async fn run_until_signal(server: Server, drain: Duration) -> anyhow::Result<()> {
-    let signal = signal().await.context("cannot wait for signals")?;
+    let signal = tokio::select! {
+        signal = signal() => signal.context("cannot wait for signals")?,
+        () = server.failed() => {
+            server.stop(drain.min(DRAIN_OF_FAILED)).await;
+            anyhow::bail!(
+                "the database failed, see the log; what was acknowledged is on disk. Check the \
+                 disk, then start again"
+            );
+        }
+    };
     tracing::info!(signal, drain_seconds = drain.as_secs(), "stopping");
     tokio::select! {
         () = server.stop(drain) => {

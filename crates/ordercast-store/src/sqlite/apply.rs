@@ -18,7 +18,7 @@ use crate::{
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
     access::Scopes,
-    channel::{Channel, Epoch, Offset, Publication},
+    channel::{Channel, Epoch, Offset, Publication, Sequence},
     ids::Version,
     order::{
         Actor, Cause, Changed, Facets, Order, Request, Rules, Status, TrackingStatus, charge,
@@ -51,8 +51,8 @@ pub(super) struct Made {
     pub newest_position: Option<i64>,
     /// Orders that changed, as they are now.
     pub orders: HashMap<(ProjectId, OrderId), Arc<Found>>,
-    /// By channel key, the newest offset of channels that got publications.
-    tops: HashMap<i64, Offset>,
+    /// By channel key, the newest publication of channels that got some.
+    tops: HashMap<i64, Sequence>,
 }
 
 impl<'a> Batch<'a> {
@@ -485,13 +485,14 @@ impl<'a> Batch<'a> {
 
     /// Takes the channel's next offset inside the transaction and appends the publication there.
     fn publish(&mut self, row: &OrderRow, status: TrackingStatus) -> rusqlite::Result<Offset> {
-        let offset = self
+        let sequence = self
             .connection
             .prepare_cached(
                 "UPDATE channels SET top = top + 1 WHERE channel_key = ?1 RETURNING top",
             )?
-            .query_row([row.channel_key], |row| rows::offset(row.get(0)?))?;
-        self.made.tops.insert(row.channel_key, offset);
+            .query_row([row.channel_key], |row| rows::sequence(row.get(0)?))?;
+        self.made.tops.insert(row.channel_key, sequence);
+        let offset = sequence.offset();
         let publication = Publication {
             offset,
             order_id: row.order.id,
@@ -505,7 +506,7 @@ impl<'a> Batch<'a> {
             )?
             .execute(params![
                 row.channel_key,
-                offset.get(),
+                sequence.get(),
                 publication.order_id.get(),
                 status.as_str(),
                 publication.at.millis(),
@@ -516,7 +517,7 @@ impl<'a> Batch<'a> {
                 project: row.order.project,
                 user: row.order.user.clone(),
             },
-            epoch: self.epoch.clone(),
+            epoch: self.epoch.rolled(sequence.roll()),
             publication,
         });
         Ok(offset)
@@ -524,12 +525,12 @@ impl<'a> Batch<'a> {
 
     /// The answer about an order that was changed.
     pub(super) fn applied(&self, row: OrderRow) -> rusqlite::Result<Outcome> {
-        let offset = match self.made.tops.get(&row.channel_key) {
-            Some(offset) => *offset,
+        let top = match self.made.tops.get(&row.channel_key) {
+            Some(top) => *top,
             None => self
                 .connection
                 .prepare_cached("SELECT top FROM channels WHERE channel_key = ?1")?
-                .query_row([row.channel_key], |row| rows::offset(row.get(0)?))?,
+                .query_row([row.channel_key], |row| rows::sequence(row.get(0)?))?,
         };
         let key = (row.order.project, row.order.id);
         let found = match self.made.orders.get(&key) {
@@ -538,8 +539,8 @@ impl<'a> Batch<'a> {
         };
         Ok(Outcome::Order(Box::new(Applied {
             found,
-            epoch: self.epoch.clone(),
-            offset,
+            epoch: self.epoch.rolled(top.roll()),
+            offset: top.offset(),
         })))
     }
 

@@ -48,6 +48,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/004_credentials.sql"),
     include_str!("migrations/005_lists.sql"),
     include_str!("migrations/006_storefront.sql"),
+    include_str!("migrations/007_sequences.sql"),
 ];
 
 #[derive(Debug, Error)]
@@ -248,6 +249,15 @@ impl Store {
         answer.await.map_err(|_| Failure::Closed)?
     }
 
+    /// Returns when nothing can be written any more, because the database failed. The process must
+    /// end then: what is on disk is read anew by the next one.
+    pub async fn failed(&self) {
+        match &self.inner.writes {
+            Some(writes) => writes.closed().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// The epoch of every channel: it changes only with the database's own identity.
     #[must_use]
     pub fn epoch(&self) -> &Epoch {
@@ -258,6 +268,13 @@ impl Store {
     #[must_use]
     pub fn newest_event(&self) -> watch::Receiver<i64> {
         self.inner.newest_event.clone()
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.inner
+            .writes
+            .as_ref()
+            .is_none_or(mpsc::Sender::is_closed)
     }
 
     pub(crate) fn watches(&self) -> &Arc<Watches> {

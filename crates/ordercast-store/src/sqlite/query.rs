@@ -100,7 +100,7 @@ pub(crate) fn channel(
             "SELECT channel_key, top FROM channels WHERE project_id = ?1 AND user_id = ?2",
         )?
         .query_row((channel.project.get(), channel.user.as_str()), |row| {
-            Ok((row.get::<_, i64>(0)?, rows::offset(row.get(1)?)?))
+            Ok((row.get::<_, i64>(0)?, rows::sequence(row.get(1)?)?))
         })
         .optional()?;
     // A channel begins with its first order; before that it is empty and has the same epoch.
@@ -112,28 +112,26 @@ pub(crate) fn channel(
         });
     };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let select = |condition: &str, bound: i64| {
+    // What was published in an epoch before is no longer the channel's.
+    let after = |offset: Offset| top.base() + i64::from(offset.get());
+    let select = |(from, before): (i64, i64), order: &str| {
         transaction
             .prepare_cached(&format!(
-                "{PUBLICATION} WHERE channel_key = ?1 {condition} LIMIT ?3"
+                "{PUBLICATION} WHERE channel_key = ?1 AND \"offset\" > ?2 AND \"offset\" < ?3 \
+                 ORDER BY \"offset\" {order} LIMIT ?4"
             ))?
-            .query_map(params![key, bound, limit], publication)?
+            .query_map(params![key, from, before, limit], publication)?
             .collect::<rusqlite::Result<Vec<_>>>()
     };
+    let all = (top.base(), i64::MAX);
     let publications = match range {
         Range::Position => Vec::new(),
-        Range::After(offset) => select(
-            "AND \"offset\" > ?2 ORDER BY \"offset\"",
-            offset.get().into(),
-        )?,
-        Range::Before(offset) => select(
-            "AND \"offset\" < ?2 ORDER BY \"offset\" DESC",
-            offset.get().into(),
-        )?,
-        Range::Newest => select("AND ?2 = ?2 ORDER BY \"offset\" DESC", 0)?,
+        Range::After(offset) => select((after(offset), i64::MAX), "")?,
+        Range::Before(offset) => select((top.base(), after(offset)), "DESC")?,
+        Range::Newest => select(all, "DESC")?,
         Range::Since(at) => {
             // Newest first and cut at the first older one: a run that ends at the top, by offset.
-            let mut newest = select("AND ?2 = ?2 ORDER BY \"offset\" DESC", 0)?;
+            let mut newest = select(all, "DESC")?;
             let kept = newest
                 .iter()
                 .take_while(|publication| publication.at >= at)
@@ -144,8 +142,8 @@ pub(crate) fn channel(
         }
     };
     Ok(ChannelPage {
-        epoch: epoch.clone(),
-        top,
+        epoch: epoch.rolled(top.roll()),
+        top: top.offset(),
         publications,
     })
 }
@@ -153,7 +151,7 @@ pub(crate) fn channel(
 fn publication(row: &Row) -> rusqlite::Result<Publication> {
     let status: String = row.get(2)?;
     Ok(Publication {
-        offset: rows::offset(row.get(0)?)?,
+        offset: rows::sequence(row.get(0)?)?.offset(),
         order_id: rows::order_id(row.get(1)?)?,
         status: status
             .parse()

@@ -2,7 +2,7 @@
 
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
-    channel::Offset,
+    channel::{Offset, Sequence},
     ids::Version,
     order::{Mode, Order},
 };
@@ -93,6 +93,10 @@ pub(super) fn offset(value: i64) -> rusqlite::Result<Offset> {
         .ok()
         .and_then(Offset::new)
         .ok_or_else(|| corrupt("offset"))
+}
+
+pub(super) fn sequence(value: i64) -> rusqlite::Result<Sequence> {
+    Sequence::new(value).ok_or_else(|| corrupt("channels.top"))
 }
 
 pub(super) const fn mode_text(mode: Mode) -> &'static str {

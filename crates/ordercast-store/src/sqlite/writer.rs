@@ -1,9 +1,8 @@
 //! The one writer: drains its queue into batches, commits each batch in one transaction, then
 //! announces and answers.
 //!
-//! No artificial delay: a batch forms while the previous commit runs. A failed write of the log ends
-//! the process, because after a failed fsync nobody knows what is on disk; recovery starts from the
-//! log.
+//! No artificial delay: a batch forms while the previous commit runs. When the disk fails the writer
+//! ends, and the server with it: recovery starts from what is on disk.
 
 use super::{
     apply::{Batch, Made},
@@ -68,21 +67,16 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         }
     }
 
+    /// Until every handle of the store is gone, or the database fails. In the latter case the queue
+    /// is closed, which is how the server learns of it.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::with_capacity(BATCH_MAX);
         while queue.blocking_recv_many(&mut jobs, BATCH_MAX) > 0 {
-            match self.write(&jobs) {
-                Ok(written) => self.announce(written, jobs.drain(..)),
-                // One bad change must not take its neighbours with it.
-                Err(_) if jobs.len() > 1 => {
-                    for job in jobs.drain(..) {
-                        match self.write(std::slice::from_ref(&job)) {
-                            Ok(written) => self.announce(written, std::iter::once(job)),
-                            Err(error) => fail(job, &error),
-                        }
-                    }
-                }
-                Err(error) => jobs.drain(..).for_each(|job| fail(job, &error)),
+            if let Err(error) = self.write_all(&mut jobs) {
+                tracing::error!(%error, "the database failed: no more is written");
+                // Closing it would write to it.
+                std::mem::forget(self.connection);
+                return;
             }
         }
         // Leaves a clean file behind; a crash before this loses nothing either.
@@ -91,6 +85,35 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
             .pragma_update(None, "wal_checkpoint", "TRUNCATE")
         {
             tracing::debug!(%error, "the final checkpoint did not run");
+        }
+    }
+
+    /// Takes all jobs off and answers them. `Err`: the database can no longer be trusted.
+    fn write_all(&mut self, jobs: &mut Vec<Job>) -> rusqlite::Result<()> {
+        let error = match self.write(jobs) {
+            Ok(written) => {
+                self.announce(written, jobs.drain(..));
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        match Cause::of(&error) {
+            // One bad change must not take its neighbours with it.
+            Cause::Change if jobs.len() > 1 => {
+                for job in jobs.drain(..) {
+                    self.write_all(&mut vec![job])?;
+                }
+                Ok(())
+            }
+            // The next change would meet the same: all are answered at once.
+            Cause::Change | Cause::Shortage => {
+                fail(jobs, &error);
+                Ok(())
+            }
+            Cause::Database => {
+                fail(jobs, &error);
+                Err(error)
+            }
         }
     }
 
@@ -114,9 +137,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let made = batch.finish();
         self.memory.cache.begin_commit();
-        transaction
-            .commit()
-            .inspect_err(end_process_if_log_failed)?;
+        transaction.commit()?;
         Ok(Written { outcomes, made })
     }
 
@@ -140,24 +161,51 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
     }
 }
 
-fn fail(job: Job, error: &rusqlite::Error) {
+/// What a failed transaction says of the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// Something in one of its changes.
+    Change,
+    /// Disk, memory or a lock is wanting; nothing was written, and it may be there again later.
+    Shortage,
+    /// After a failed read, write or fsync nobody knows what is on disk, and the same handle must
+    /// not be asked again (guarantees, 3.3.8). A new process begins with what the disk has.
+    Database,
+}
+
+impl Cause {
+    fn of(error: &rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen,
+            ) => Self::Database,
+            Some(
+                ErrorCode::DiskFull
+                | ErrorCode::OutOfMemory
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked,
+            ) => Self::Shortage,
+            _ => Self::Change,
+        }
+    }
+}
+
+fn fail(jobs: &mut Vec<Job>, error: &rusqlite::Error) {
     let failure = failure(error);
-    tracing::error!(%error, "a change could not be written");
-    let _ = job.reply.send(Err(failure));
+    tracing::error!(%error, changes = jobs.len(), "changes were not written");
+    for job in jobs.drain(..) {
+        // The caller may have gone.
+        let _ = job.reply.send(Err(failure.clone()));
+    }
 }
 
 pub(super) fn failure(error: &rusqlite::Error) -> Failure {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Failure::DiskFull,
         _ => Failure::Database(error.to_string()),
-    }
-}
-
-/// I/O errors at commit mean that the log's state on disk is unknown. Never retried on this handle.
-fn end_process_if_log_failed(error: &rusqlite::Error) {
-    if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
-        tracing::error!(%error, "the log could not be written to disk; ending the process");
-        eprintln!("ordercast: the log could not be written to disk ({error}); ending the process");
-        std::process::abort();
     }
 }
