@@ -1,9 +1,12 @@
 //! `ordercast bench orders`. How each figure is made stands in bench/README.md.
 
 use super::{
+    folder,
     http::{Client, request},
+    order_id, process, progress,
     report::{Figure, Latencies, median, print},
     server::{JWT_SECRET, Server},
+    sync_micros,
 };
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
@@ -15,9 +18,7 @@ use ordercast_core::{
 };
 use ordercast_server::{DATABASE, clock};
 use ordercast_store::{Change, NewOrder, NewProject, Outcome, Settings, Store, Submission, backup};
-use serde_json::Value;
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
@@ -100,7 +101,7 @@ async fn changes(args: &OrdersArgs) -> anyhow::Result<[Figure; 2]> {
             run + 1,
             args.runs
         ));
-        let folder = folder(args)?;
+        let folder = folder(args.folder.as_deref())?;
         syncs.push(sync_micros(folder.path())?);
         let server = Server::start(&folder.path().join("data")).await?;
         let (rate, latencies) = publish(&server, args.publishers, args.seconds).await?;
@@ -122,7 +123,7 @@ async fn writer(args: &OrdersArgs) -> anyhow::Result<[Figure; 2]> {
             run + 1,
             args.runs
         ));
-        let folder = folder(args)?;
+        let folder = folder(args.folder.as_deref())?;
         syncs.push(sync_micros(folder.path())?);
         let (rate, size) = write_alone(folder.path(), args.seconds).await?;
         alone.push(rate);
@@ -140,7 +141,7 @@ async fn polling(args: &OrdersArgs) -> anyhow::Result<Figure> {
     let (mut per_core, mut per_second) = (Vec::new(), Vec::new());
     for run in 0..args.runs {
         progress(&format!("get order, run {} of {}", run + 1, args.runs));
-        let folder = folder(args)?;
+        let folder = folder(args.folder.as_deref())?;
         let server = Server::start(&folder.path().join("data")).await?;
         let (core, second) = poll(&server, args.pollers, args.seconds).await?;
         per_core.push(core);
@@ -153,32 +154,6 @@ async fn polling(args: &OrdersArgs) -> anyhow::Result<Figure> {
 
 fn disk(syncs: &[f64]) -> String {
     format!("one fdatasync takes {:.0} us", median(syncs))
-}
-
-fn progress(what: &str) {
-    eprint!("\r\x1b[2K{what}");
-    let _ = std::io::stderr().flush();
-}
-
-fn folder(args: &OrdersArgs) -> anyhow::Result<tempfile::TempDir> {
-    match &args.folder {
-        Some(folder) => tempfile::tempdir_in(folder),
-        None => tempfile::tempdir(),
-    }
-    .context("cannot make a folder for the database")
-}
-
-/// The median of a few, microseconds: what one commit cannot be faster than.
-fn sync_micros(folder: &Path) -> anyhow::Result<f64> {
-    let mut file = std::fs::File::create(folder.join("probe"))?;
-    let mut times = Vec::new();
-    for _ in 0..101 {
-        file.write_all(&[0; 4096])?;
-        let started = Instant::now();
-        file.sync_data()?;
-        times.push(started.elapsed().as_secs_f64() * 1e6);
-    }
-    Ok(median(&times))
 }
 
 fn millis(time: Duration) -> f64 {
@@ -249,11 +224,6 @@ async fn publish(
         sum.add(&one)?;
     }
     Ok((rate, sum))
-}
-
-fn order_id(body: &[u8]) -> anyhow::Result<u64> {
-    let answer: Value = serde_json::from_slice(body)?;
-    answer["order_id"].as_u64().context("no order_id")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate")]
@@ -396,10 +366,14 @@ async fn poll(server: &Server, pollers: usize, seconds: u64) -> anyhow::Result<(
     };
     let timer = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let (before, cpu, started) = (count.load(Ordering::Relaxed), server.cpu(), Instant::now());
+        let (before, cpu, started) = (
+            count.load(Ordering::Relaxed),
+            process::cpu(server.pid()),
+            Instant::now(),
+        );
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let done = count.load(Ordering::Relaxed) - before;
-        let used = server.cpu()?.saturating_sub(cpu?);
+        let used = process::cpu(server.pid())?.saturating_sub(cpu?);
         stop.store(true, Ordering::Relaxed);
         anyhow::Ok((per_second(done, used), per_second(done, started.elapsed())))
     };
@@ -413,7 +387,7 @@ async fn poll(server: &Server, pollers: usize, seconds: u64) -> anyhow::Result<(
 async fn growth(args: &OrdersArgs) -> anyhow::Result<[Figure; 2]> {
     let (mut changes, mut gets) = (Vec::new(), Vec::new());
     progress(&format!("filling a database with {} orders", args.orders));
-    let full = folder(args)?;
+    let full = folder(args.folder.as_deref())?;
     let path = full.path().join(DATABASE);
     let store = open(&path).await?;
     let mut made = 0;
@@ -429,7 +403,7 @@ async fn growth(args: &OrdersArgs) -> anyhow::Result<[Figure; 2]> {
     }
     for run in 0..args.runs {
         progress(&format!("growth, run {} of {}", run + 1, args.runs));
-        let empty = folder(args)?;
+        let empty = folder(args.folder.as_deref())?;
         let fresh = open(&empty.path().join(DATABASE)).await?;
         create(&fresh, 0, 1_000).await?;
         let small = p99s(&fresh, 1_000).await?;

@@ -1,5 +1,6 @@
 //! The server under load: this program in a process of its own, on a fresh folder.
 
+use super::process;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::{
@@ -7,7 +8,6 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 const ROOT_KEY: &str = "root-key-of-the-benchmark-0123456789abcdef";
@@ -25,9 +25,22 @@ pub struct Server {
 const NO_LIMIT: &str = "1000000000";
 
 impl Server {
+    /// On the first core; this process goes to the last one.
+    pub async fn start_apart(folder: &Path, cores: usize) -> anyhow::Result<Self> {
+        // The child takes over what the thread that starts it may use.
+        process::pin(0)?;
+        let child = Self::spawn(folder);
+        process::pin_all(cores - 1)?;
+        Self::started(child?).await
+    }
+
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
+        Self::started(Self::spawn(folder)?).await
+    }
+
+    fn spawn(folder: &Path) -> anyhow::Result<Child> {
         let program = std::env::current_exe().context("cannot find this program")?;
-        let mut child = Command::new(program)
+        Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
             .arg("--data-dir")
             .arg(folder)
@@ -36,11 +49,15 @@ impl Server {
             .env("ORDERCAST_REQUESTS_PER_KEY", NO_LIMIT)
             .env("ORDERCAST_ORDERS_PER_BUYER", NO_LIMIT)
             .env("ORDERCAST_POLLS_PER_ORDER", NO_LIMIT)
+            .env("ORDERCAST_CONNECTIONS_PER_IP", NO_LIMIT)
             .env("ORDERCAST_LOG", "warn,ordercast::serve=info")
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .context("cannot start a server")?;
+            .context("cannot start a server")
+    }
+
+    async fn started(mut child: Child) -> anyhow::Result<Self> {
         let Some(stderr) = child.stderr.take() else {
             bail!("the server has no stderr")
         };
@@ -78,20 +95,8 @@ impl Server {
         Ok(())
     }
 
-    /// User and system time so far, of all its threads.
-    pub fn cpu(&self) -> anyhow::Result<Duration> {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let stat = std::fs::read_to_string(path).context("CPU time is known on Linux only")?;
-        // The name in parentheses may hold spaces.
-        let (_, fields) = stat.rsplit_once(") ").context("an odd /proc/PID/stat")?;
-        let ticks: u64 = fields
-            .split(' ')
-            .skip(11)
-            .take(2)
-            .map(|field| field.parse::<u64>().unwrap_or(0))
-            .sum();
-        // USER_HZ, which Linux has at 100 for every program.
-        Ok(Duration::from_millis(ticks * 10))
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 }
 

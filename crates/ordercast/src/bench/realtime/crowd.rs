@@ -1,0 +1,99 @@
+//! Many buyers at once.
+
+use super::buyer::{Buyer, Joined, Position, Seen, Target};
+use anyhow::Context;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    task::JoinSet,
+};
+
+/// Handshakes under way at a time; more would wait in the kernel's queue and measure that.
+const AT_ONCE: usize = 512;
+
+/// A publication that a buyer has read.
+#[derive(Debug)]
+pub struct Read {
+    pub number: usize,
+    pub seen: Seen,
+    pub at: Instant,
+}
+
+/// Connected buyers, each read by a task of its own.
+pub struct Crowd {
+    tasks: JoinSet<anyhow::Result<(usize, Option<Position>)>>,
+    stops: Vec<oneshot::Sender<()>>,
+    pub connected_in: Duration,
+}
+
+impl Crowd {
+    /// `since[n]`: where buyer n recovers from; what it missed goes to `reads` as well.
+    pub async fn connect(
+        target: &Target,
+        count: usize,
+        since: Option<&[Position]>,
+        reads: &mpsc::UnboundedSender<Read>,
+        on_joined: impl Fn(usize, &Joined) -> anyhow::Result<()> + Send + Sync + 'static,
+    ) -> anyhow::Result<Self> {
+        let (target, on_joined) = (Arc::new(target.clone()), Arc::new(on_joined));
+        let doors = Arc::new(Semaphore::new(AT_ONCE));
+        let (ready, mut all_ready) = mpsc::channel::<()>(1);
+        let (mut tasks, mut stops) = (JoinSet::new(), Vec::with_capacity(count));
+        let started = Instant::now();
+        for number in 0..count {
+            let (target, doors, reads) = (Arc::clone(&target), Arc::clone(&doors), reads.clone());
+            let (on_joined, ready) = (Arc::clone(&on_joined), ready.clone());
+            let since = since.map(|since| since[number].clone());
+            let (stop, mut stopped) = oneshot::channel();
+            stops.push(stop);
+            tasks.spawn(async move {
+                let door = doors.acquire().await?;
+                let (mut buyer, joined) = Buyer::connect(&target, number, since.as_ref())
+                    .await
+                    .with_context(|| format!("buyer {number}"))?;
+                drop(door);
+                on_joined(number, &joined)?;
+                let at = Instant::now();
+                for seen in joined.publications {
+                    let _ = reads.send(Read { number, seen, at });
+                }
+                drop(ready);
+                loop {
+                    tokio::select! {
+                        seen = buyer.next() => {
+                            let (seen, at) = (seen?, Instant::now());
+                            let _ = reads.send(Read { number, seen, at });
+                        }
+                        _ = &mut stopped => return Ok((number, Some(buyer.reset()?))),
+                    }
+                }
+            });
+        }
+        drop(ready);
+        // Ends when every task has dropped its sender: joined, or failed.
+        let _ = all_ready.recv().await;
+        let mut crowd = Self {
+            tasks,
+            stops,
+            connected_in: started.elapsed(),
+        };
+        if let Some(failed) = crowd.tasks.try_join_next() {
+            failed??;
+        }
+        Ok(crowd)
+    }
+
+    /// Breaks all connections at once; where each of them was.
+    pub async fn reset(mut self) -> anyhow::Result<Vec<Position>> {
+        drop(std::mem::take(&mut self.stops));
+        let mut positions = vec![Position::default(); self.tasks.len()];
+        while let Some(ended) = self.tasks.join_next().await {
+            let (number, position) = ended??;
+            positions[number] = position.unwrap_or_default();
+        }
+        Ok(positions)
+    }
+}

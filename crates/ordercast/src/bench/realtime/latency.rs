@@ -1,0 +1,174 @@
+//! From a change that is posted to the frame that a buyer has read.
+
+use super::{
+    Measured, RealtimeArgs, Scene,
+    buyer::user,
+    crowd::{Crowd, Read},
+    load::per,
+};
+use crate::bench::{
+    http::{Client, request},
+    report::Latencies,
+    server::Server,
+};
+use anyhow::{bail, ensure};
+use futures_util::future::try_join_all;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Connections that post.
+const PUBLISHERS: usize = 64;
+/// Buyers that follow: each gets its next change long after it has read the last.
+const FOLLOWERS: usize = 2_000;
+/// After the last post; what has not come by then is lost.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// An order of a buyer is made, which is one publication.
+#[derive(Clone, Copy, Debug)]
+pub struct Posted {
+    pub number: usize,
+    pub order: u64,
+    pub at: Instant,
+    pub answered: Instant,
+}
+
+/// Changes at a steady rate: each post has its time, and a server that is late is not waited for.
+pub async fn steady(args: &RealtimeArgs, scene: &Scene) -> anyhow::Result<Vec<Measured>> {
+    let count = usize::try_from(u64::from(args.rate) * args.seconds)?;
+    let gap = Duration::from_secs(1) / args.rate.max(1);
+    let (posted, read) = follow(args, scene, count, Some(gap)).await?;
+    let (mut to_frame, mut to_answer) = (Latencies::new()?, Latencies::new()?);
+    for (posted, read) in posted.iter().zip(&read) {
+        to_frame.record(read.at.saturating_duration_since(posted.at));
+        to_answer.record(posted.answered - posted.at);
+    }
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    let disk = format!("one fdatasync takes {:.0} us", scene.sync_micros);
+    Ok(vec![
+        Measured::new(
+            "change posted to frame read, p50",
+            "ms",
+            millis(to_frame.percentile(50.0)),
+        )
+        .beside(disk),
+        Measured::new(
+            "change posted to frame read, p99",
+            "ms",
+            millis(to_frame.percentile(99.0)),
+        ),
+        Measured::new(
+            "change posted to its answer, p50",
+            "ms",
+            millis(to_answer.percentile(50.0)),
+        ),
+        Measured::new(
+            "change posted to its answer, p99",
+            "ms",
+            millis(to_answer.percentile(99.0)),
+        ),
+    ])
+}
+
+pub async fn burst(args: &RealtimeArgs, scene: &Scene) -> anyhow::Result<Vec<Measured>> {
+    let count = usize::try_from(args.seconds)? * 10_000;
+    let (posted, read) = follow(args, scene, count, None).await?;
+    let begin = posted.iter().map(|posted| posted.at).min();
+    let end = read.iter().map(|read| read.at).max();
+    let took = match (begin, end) {
+        (Some(begin), Some(end)) => end - begin,
+        _ => Duration::MAX,
+    };
+    let rate = 1e6 / per(took.as_secs_f64() * 1e6, count);
+    Ok(vec![Measured::new("changes delivered", "per second", rate)])
+}
+
+/// The posts and, in the same order, what their buyers have read: each once, or it is an error.
+async fn follow(
+    args: &RealtimeArgs,
+    scene: &Scene,
+    count: usize,
+    gap: Option<Duration>,
+) -> anyhow::Result<(Vec<Posted>, Vec<Read>)> {
+    let server = scene.own()?;
+    let followers = args.connections.min(FOLLOWERS);
+    let (reads, mut read) = mpsc::unbounded_channel();
+    let crowd = Crowd::connect(&scene.target, followers, None, &reads, |_, _| Ok(())).await?;
+    drop(reads);
+    let mut posted = post(server, followers, count, gap).await?;
+    let mut seen: Vec<Read> = Vec::with_capacity(count);
+    let waiting = async {
+        while seen.len() < count {
+            match read.recv().await {
+                Some(read) => seen.push(read),
+                None => break,
+            }
+        }
+    };
+    let in_time = tokio::time::timeout(GRACE, waiting).await.is_ok();
+    ensure!(
+        in_time,
+        "{} of {count} changes were never delivered",
+        count - seen.len()
+    );
+    crowd.reset().await?;
+    let order_of = |read: &Read| read.seen.data["order_id"].as_u64().unwrap_or(0);
+    posted.sort_by_key(|posted| posted.order);
+    seen.sort_by_key(order_of);
+    for (posted, read) in posted.iter().zip(&seen) {
+        if (posted.order, posted.number) != (order_of(read), read.number) {
+            bail!("{posted:?} was lost, doubled or misdirected: {read:?}");
+        }
+    }
+    Ok((posted, seen))
+}
+
+/// Posts `count` orders of the buyers in turn.
+pub async fn post(
+    server: &Server,
+    buyers: usize,
+    count: usize,
+    gap: Option<Duration>,
+) -> anyhow::Result<Vec<Posted>> {
+    let started = tokio::time::Instant::now();
+    let publisher = async |first: usize| -> anyhow::Result<Vec<Posted>> {
+        let mut client = Client::connect(server.address).await?;
+        let mut posted = Vec::new();
+        for at in (first..count).step_by(PUBLISHERS) {
+            let number = at % buyers;
+            if let Some(gap) = gap {
+                tokio::time::sleep_until(started + gap * u32::try_from(at)?).await;
+            }
+            let at = Instant::now();
+            let order = create(server, &mut client, number).await?;
+            let answered = Instant::now();
+            posted.push(Posted {
+                number,
+                order,
+                at,
+                answered,
+            });
+        }
+        Ok(posted)
+    };
+    let all = try_join_all((0..PUBLISHERS).map(publisher)).await?;
+    Ok(all.into_iter().flatten().collect())
+}
+
+async fn create(server: &Server, client: &mut Client, number: usize) -> anyhow::Result<u64> {
+    let path = format!("/v1/projects/{}/orders", server.project);
+    let body = format!(
+        r#"{{"user_external_id":"{}","price":{{"amount":"1.99","currency":"USD"}}}}"#,
+        user(number)
+    );
+    let answer = client
+        .send(&request("POST", &path, &server.api_key, "", &body))
+        .await?;
+    if answer.status != 201 {
+        bail!(
+            "{}: {}",
+            answer.status,
+            String::from_utf8_lossy(answer.body)
+        );
+    }
+    crate::bench::order_id(answer.body)
+}
