@@ -3,6 +3,7 @@
 
 use crate::auth::jwks::address::Reach;
 use confique::Config as Layered;
+use ipnet::IpNet;
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
 /// File keys as they stand; environment variables `ORDERCAST_` and the upper-case name.
@@ -62,6 +63,21 @@ pub struct Config {
     /// Realtime connections in all. Without it, nine tenths of the limit of open files.
     #[config(env = "ORDERCAST_CONNECTIONS")]
     pub connections: Option<usize>,
+
+    /// New realtime connections a second, 1 or more, once `connect_burst` is used up. Beyond it they
+    /// are told to come again in a second.
+    #[config(env = "ORDERCAST_CONNECTS_PER_SECOND", default = 5000)]
+    pub connects_per_second: u32,
+
+    /// Realtime connections that may come at once, 1 or more, as after a restart.
+    #[config(env = "ORDERCAST_CONNECT_BURST", default = 20000)]
+    pub connect_burst: u32,
+
+    /// Networks of the proxies in front of the server, for example ["10.0.0.0/8"]. From them, and from
+    /// nobody else, `Forwarded` or `X-Forwarded-For` is believed: the limit per address then counts
+    /// clients, not proxies.
+    #[config(env = "ORDERCAST_TRUSTED_PROXIES", parse_env = confique::env::parse::list_by_comma, default = [])]
+    pub trusted_proxies: Vec<IpNet>,
 
     /// Days for which an Idempotency-Key is remembered, 1 to 365; longer while its order is not paid
     /// and delivered.
@@ -154,6 +170,14 @@ impl Config {
             1..=365,
             "1 to 365",
         )?;
+        let any = 1..=u32::MAX;
+        range(
+            "connects_per_second",
+            self.connects_per_second,
+            any.clone(),
+            "1 or more",
+        )?;
+        range("connect_burst", self.connect_burst, any, "1 or more")?;
         let days = self.inbox_days.unwrap_or(30);
         range("inbox_days", days, 30..=36_500, "30 or more")?;
         let days = self.publication_days.unwrap_or(1);

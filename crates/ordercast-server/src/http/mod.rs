@@ -1,8 +1,9 @@
 //! HTTP: routes, and nothing that a route does not need. Handlers parse, authorise, call, render.
 
 mod api_keys;
-mod body;
+pub mod body;
 mod caller;
+pub mod client_address;
 mod inbox;
 mod jwt_keys;
 mod links;
@@ -18,7 +19,7 @@ mod render;
 mod serve;
 mod store_api;
 
-pub use serve::{Listener, Shutdown, requested};
+pub use serve::{Hangup, Listener, Shutdown, requested};
 
 use crate::auth::Auth;
 use axum::{

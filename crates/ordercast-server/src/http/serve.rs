@@ -3,10 +3,11 @@
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket},
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
 };
 use tower::ServiceExt;
 
@@ -93,14 +94,27 @@ pub async fn requested(shutdown: &mut watch::Receiver<Shutdown>) {
         .map(|_| ());
 }
 
+/// Ends an HTTP connection at once, for a handler whose answer is not read to its end.
+#[derive(Clone, Debug, Default)]
+pub struct Hangup(Arc<Notify>);
+
+impl Hangup {
+    pub fn now(&self) {
+        self.0.notify_one();
+    }
+}
+
 async fn serve_connection(
-    stream: tokio::net::TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     router: Router,
     mut shutdown: watch::Receiver<Shutdown>,
 ) {
+    let hangup = Hangup::default();
+    let to_handlers = hangup.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(to_handlers.clone());
         router.clone().oneshot(request.map(Body::new))
     });
     let connection = http1::Builder::new()
@@ -113,9 +127,13 @@ async fn serve_connection(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
+        () = hangup.0.notified() => return,
         () = requested(&mut shutdown) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = &mut connection => ended,
+                () = hangup.0.notified() => return,
+            }
         }
     };
     if let Err(error) = ended {
