@@ -5,7 +5,7 @@ use super::{Shared, origin};
 use crate::http::problem::Problem;
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -28,19 +28,21 @@ pub async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Ne
         );
     }
     headers.insert(header::VARY, HeaderValue::from_name(header::ORIGIN));
-    let mut response = if request.method() == Method::OPTIONS {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-        headers.insert(header::ALLOW, METHODS);
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
-        if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
-        }
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        next.run(request).await
-    };
+    let mut response = next.run(request).await;
     response.headers_mut().extend(headers);
     response
+}
+
+/// What a browser asks before a request that an HTML form could not send.
+pub async fn preflight(asked: HeaderMap) -> (StatusCode, HeaderMap) {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(header::ALLOW, METHODS);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
+    if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    (StatusCode::NO_CONTENT, headers)
 }
 
 pub fn forbidden() -> Problem {

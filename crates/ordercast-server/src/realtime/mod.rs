@@ -28,7 +28,7 @@ mod work;
 use crate::{auth::Auth, config::Config};
 use axum::{
     Router, middleware,
-    routing::{get, post},
+    routing::{get, options},
 };
 use door::Admission;
 use hub::Hub;
@@ -150,12 +150,22 @@ impl Realtime {
     }
 
     pub fn router(&self) -> Router {
+        let preflight = || options(cors::preflight);
         let over_http = Router::new()
-            .route("/connection/http_stream", post(http_stream::post))
-            .route("/connection/sse", get(sse::get).post(sse::post))
-            .route("/connection/uni_sse", get(uni_sse::get).post(uni_sse::post))
-            .route("/connection/uni_http_stream", post(uni_http_stream::post))
-            .route("/emulation", post(emulation::post))
+            .route(
+                "/connection/http_stream",
+                preflight().post(http_stream::post),
+            )
+            .route("/connection/sse", preflight().get(sse::get).post(sse::post))
+            .route(
+                "/connection/uni_sse",
+                preflight().get(uni_sse::get).post(uni_sse::post),
+            )
+            .route(
+                "/connection/uni_http_stream",
+                preflight().post(uni_http_stream::post),
+            )
+            .route("/emulation", preflight().post(emulation::post))
             .route_layer(middleware::from_fn_with_state(
                 Arc::clone(&self.shared),
                 cors::guard,

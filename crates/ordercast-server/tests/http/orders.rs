@@ -166,7 +166,11 @@ async fn refusals_say_what_is_wrong() {
             "invalid_field",
         ),
         (f.get("/v1/nothing", &f.api_key).await, 404, "no_such_path"),
-        (f.get(&orders, &f.api_key).await, 405, "method_not_allowed"),
+        (
+            f.delete(&orders, &f.api_key).await,
+            405,
+            "method_not_allowed",
+        ),
     ];
     for (number, (answer, status, code)) in table.iter().enumerate() {
         let got = (answer.status.as_u16(), answer.code());
