@@ -1,7 +1,7 @@
 //! The server's configuration. The field docs are the reference that `ordercast config` prints;
 //! the names of environment variables and of the file's keys derive from the fields.
 
-use crate::auth::jwks::address::Reach;
+use crate::{auth::jwks::address::Reach, tls};
 use confique::Config as Layered;
 use ipnet::IpNet;
 use std::{fmt, net::SocketAddr, path::PathBuf};
@@ -38,6 +38,16 @@ pub struct Config {
     /// send no Origin and are always let in.
     #[config(env = "ORDERCAST_ALLOWED_ORIGINS", parse_env = confique::env::parse::list_by_comma, default = [])]
     pub allowed_origins: Vec<String>,
+
+    /// File of the server's TLS certificate, PEM, followed by those that signed it. With it and
+    /// `tls_key` the server speaks https and wss itself; without them a proxy in front may do so. A
+    /// renewed pair is taken into use without a restart.
+    #[config(env = "ORDERCAST_TLS_CERTIFICATE")]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// File of the private key of `tls_certificate`, PEM, without a passphrase.
+    #[config(env = "ORDERCAST_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
 
     /// How long a stopping server takes to close its realtime connections, seconds, 0 to 300. They
     /// are spread over that time, so that the next server is not stormed.
@@ -178,6 +188,15 @@ impl Config {
             "1 or more",
         )?;
         range("connect_burst", self.connect_burst, any, "1 or more")?;
+        let lone = |name, value: &PathBuf, rule| {
+            let value = value.display().to_string();
+            Err(ConfigError::Value { name, value, rule })
+        };
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(_), Some(_)) | (None, None) => {}
+            (Some(file), None) => lone("tls_certificate", file, "set together with tls_key")?,
+            (None, Some(file)) => lone("tls_key", file, "set together with tls_certificate")?,
+        }
         let days = self.inbox_days.unwrap_or(30);
         range("inbox_days", days, 30..=36_500, "30 or more")?;
         let days = self.publication_days.unwrap_or(1);
@@ -196,6 +215,14 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// Where the key pair is, if the server speaks TLS itself.
+    #[must_use]
+    pub fn tls_files(&self) -> Option<tls::Files> {
+        let certificate = self.tls_certificate.clone()?;
+        let key = self.tls_key.clone()?;
+        Some(tls::Files { certificate, key })
     }
 
     pub(crate) fn jwks_reach(&self) -> Reach {

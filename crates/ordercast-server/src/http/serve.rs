@@ -1,17 +1,21 @@
-//! The accept loop: hyper per connection, with its limits, and an orderly end.
+//! The accept loop: TLS where it is configured, hyper per connection, its limits, an orderly end.
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::counter;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{Notify, mpsc, watch},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a TLS handshake, as for a header: who is slower holds a socket for nothing.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADERS_MAX: usize = 64;
 /// Request line and all headers.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -46,7 +50,12 @@ impl Listener {
     }
 
     /// Serves until `shutdown` says so, then waits for running requests.
-    pub async fn serve(self, router: Router, mut shutdown: watch::Receiver<Shutdown>) {
+    pub async fn serve(
+        self,
+        router: Router,
+        tls: Option<TlsAcceptor>,
+        mut shutdown: watch::Receiver<Shutdown>,
+    ) {
         // Every connection holds a sender; when all are dropped, `recv` ends.
         let (alive, mut all_ended) = mpsc::channel::<()>(1);
         loop {
@@ -58,11 +67,20 @@ impl Listener {
                 Ok((stream, peer)) => {
                     // Small frames must not wait for the peer's delayed ACK.
                     let _ = stream.set_nodelay(true);
-                    let connection =
-                        serve_connection(stream, peer, router.clone(), shutdown.clone());
+                    let (router, mut shutdown) = (router.clone(), shutdown.clone());
+                    let tls = tls.clone();
                     let alive = alive.clone();
                     tokio::spawn(async move {
-                        connection.await;
+                        match tls {
+                            None => serve_connection(stream, peer, router, shutdown).await,
+                            Some(tls) => {
+                                // Boxed: it is needed once.
+                                let secured = Box::pin(secure(&tls, stream, peer, &mut shutdown));
+                                if let Some(stream) = secured.await {
+                                    serve_connection(stream, peer, router, shutdown).await;
+                                }
+                            }
+                        }
                         drop(alive);
                     });
                 }
@@ -102,6 +120,28 @@ impl Hangup {
     pub fn now(&self) {
         self.0.notify_one();
     }
+}
+
+async fn secure(
+    tls: &TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+    shutdown: &mut watch::Receiver<Shutdown>,
+) -> Option<TlsStream<TcpStream>> {
+    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+    let failed = tokio::select! {
+        done = handshake => match done {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, %peer, "TLS handshake failed");
+                "failed"
+            }
+            Err(_) => "timeout",
+        },
+        () = requested(shutdown) => return None,
+    };
+    counter!("ordercast_tls_handshakes_failed_total", "why" => failed).increment(1);
+    None
 }
 
 async fn serve_connection(

@@ -81,8 +81,14 @@ impl Socket {
     }
 
     /// What was decrypted while the handshake read too far makes no socket readable.
-    pub fn may_hold_input(&self) -> bool {
-        matches!(self, Self::Tls(_))
+    pub fn holds_input(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => {
+                let state = tls.state.lock().process_new_packets();
+                state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0)
+            }
+        }
     }
 
     /// No more will be written.

@@ -13,3 +13,4 @@ mod orders;
 mod secrets;
 mod socket;
 mod support;
+mod tls;

@@ -1,6 +1,9 @@
 //! A server on a free port with one project, and a client that reads like an example.
 
-use ordercast_server::{Bound, Server, StartError, config::Config};
+use ordercast_server::{
+    Bound, Server, StartError,
+    config::{Config, Partial},
+};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use std::{
@@ -78,12 +81,21 @@ pub async fn serve(folder: &Path) -> (String, Server) {
 }
 
 pub async fn try_serve(folder: &Path) -> Result<(String, Server), StartError> {
-    let mut flags = <ordercast_server::config::Partial as confique::Layer>::empty();
+    try_serve_with(folder, |_| {}).await
+}
+
+/// With settings of the test's own.
+pub async fn try_serve_with(
+    folder: &Path,
+    set: impl FnOnce(&mut Partial),
+) -> Result<(String, Server), StartError> {
+    let mut flags = <Partial as confique::Layer>::empty();
     flags.listen = Some("127.0.0.1:0".parse().expect("address"));
     flags.data_dir = Some(folder.to_owned());
     flags.root_key = Some(ROOT_KEY.to_owned());
     // Identity providers of the tests are on this machine.
     flags.jwks_allow_private = Some(true);
+    set(&mut flags);
     let bound = Bound::open(Config::load(flags, None).expect("config")).await?;
     let base = format!("http://{}", bound.address);
     Ok((base, bound.serve(axum::Router::new())))
@@ -111,7 +123,11 @@ impl Fixture {
     }
 
     pub async fn start_again(&mut self) {
-        let (base, server) = serve(self.folder.path()).await;
+        self.start_again_with(|_| {}).await;
+    }
+
+    pub async fn start_again_with(&mut self, set: impl FnOnce(&mut Partial)) {
+        let (base, server) = try_serve_with(self.folder.path(), set).await.expect("open");
         self.base = base;
         self.server = Some(server);
     }
