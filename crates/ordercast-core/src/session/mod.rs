@@ -170,18 +170,31 @@ impl Session {
         matches!(self.state, State::Live(_))
     }
 
+    /// A control frame of the transport, which the transport answers itself: it costs as much as a
+    /// command. Returns whether it may be answered.
+    pub fn on_control(&mut self, now: Duration, out: &mut Vec<Action>) -> bool {
+        !self.is_closed() && self.admit(now, out)
+    }
+
+    fn admit(&mut self, now: Duration, out: &mut Vec<Action>) -> bool {
+        let may_come = self.limits.take(now);
+        if !may_come {
+            self.close(
+                DisconnectCode::TooManyRequests,
+                "too many requests: over 20 commands a second",
+                out,
+            );
+        }
+        may_come
+    }
+
     /// The commands of one frame.
     pub fn on_commands(&mut self, now: Duration, commands: Vec<Command>, out: &mut Vec<Action>) {
         for command in commands {
             if matches!(self.state, State::Failed | State::Closed) {
                 return;
             }
-            if !self.limits.take(now) {
-                self.close(
-                    DisconnectCode::TooManyRequests,
-                    "too many requests: over 20 commands a second",
-                    out,
-                );
+            if !self.admit(now, out) {
                 return;
             }
             if self.is_waiting() {

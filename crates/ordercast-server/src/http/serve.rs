@@ -20,6 +20,9 @@ const HEADERS_MAX: usize = 64;
 /// Request line and all headers.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const BACKLOG: u32 = 4_096;
+/// In the kernel, beyond what the client's window takes.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 64 * 1024;
 /// A full file table frees itself when connections end; asking at once again would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Handlers that still run when the server ends get this long.
@@ -45,6 +48,7 @@ impl Listener {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let inner = socket.listen(BACKLOG)?;
+        bound_unsent(&inner);
         let address = inner.local_addr()?;
         Ok(Self { inner, address })
     }
@@ -95,6 +99,20 @@ impl Listener {
         drop(alive);
         let _ = tokio::time::timeout(DRAIN, all_ended.recv()).await;
     }
+}
+
+/// Accepted sockets inherit it. Without it the kernel takes megabytes for a client that does not
+/// read, and the bound on what is outstanding would begin behind them.
+fn bound_unsent(listener: &TcpListener) {
+    #[cfg(target_os = "linux")]
+    {
+        let socket = socket2::SockRef::from(listener);
+        if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
+            tracing::warn!(%error, "slow readers will be noticed late");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = listener;
 }
 
 /// Whether the server goes on.

@@ -137,14 +137,8 @@ impl Peer {
             (Received::Binary(_), Encoding::Json) => {
                 return self.bad_frame("bad request: a binary frame on a JSON connection");
             }
-            (Received::Ping(payload), _) => {
-                let mut inner = self.inner.lock();
-                self.push(&mut inner, frame::pong(&payload));
-                self.flush(&mut inner);
-                self.check_bounds(&mut inner, &mut Work::new());
-                return Work::new();
-            }
-            (Received::Pong, _) => return Work::new(),
+            (Received::Ping(payload), _) => return self.control(Some(&payload)),
+            (Received::Pong, _) => return self.control(None),
             (Received::Close, _) => {
                 self.end(1000, "");
                 return Work::new();
@@ -160,6 +154,21 @@ impl Peer {
             let pong = vec![Command::default()];
             self.with(|session, now, out| session.on_commands(now, pong, out))
         }
+    }
+
+    /// A ping to answer, or a pong, which has no answer.
+    fn control(&self, ping: Option<&[u8]>) -> Work {
+        let mut actions = Vec::new();
+        let mut work = Work::new();
+        let mut inner = self.inner.lock();
+        let now = self.clock.monotonic();
+        if inner.session.on_control(now, &mut actions)
+            && let Some(payload) = ping
+        {
+            self.push(&mut inner, frame::pong(payload));
+        }
+        self.carry_out(&mut inner, actions, &mut work);
+        work
     }
 
     /// Commands, in the connection's encoding.
@@ -461,3 +470,6 @@ impl Peer {
         self.waker.wake();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod credentials;
+mod hostile;
 mod isolation;
 mod jwt_attacks;
 mod jwt_keys;
@@ -10,6 +11,7 @@ mod order_changes;
 mod order_reads;
 mod order_tokens;
 mod orders;
+mod raw_socket;
 mod secrets;
 mod socket;
 mod support;
