@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod credentials;
+mod doors;
 mod hostile;
 mod isolation;
 mod jwt_attacks;

@@ -361,3 +361,27 @@ fn one_file_without_the_other_is_refused() {
     let expected = "tls_key is tls.key; it must be set together with tls_certificate";
     assert_eq!(error.to_string(), expected);
 }
+
+#[tokio::test]
+#[ignore = "takes ten seconds: cargo test -p ordercast-server --test http -- --ignored"]
+async fn a_handshake_that_does_not_end_is_cut() {
+    let authority = Authority::new();
+    let mut f = start(&authority.issue()).await;
+    let mut silent = TcpStream::connect(address(&f)).await.expect("TCP");
+    let mut begun = TcpStream::connect(address(&f)).await.expect("TCP");
+    // The head of a record that announces a kilobyte.
+    begun
+        .write_all(b"\x16\x03\x01\x04\x00\x01")
+        .await
+        .expect("sent");
+    let cut = async |stream: &mut TcpStream| {
+        let mut answer = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer))
+            .await
+            .expect("cut");
+        answer
+    };
+    assert_eq!(cut(&mut silent).await, b"");
+    assert_eq!(cut(&mut begun).await, b"");
+    f.stop().await;
+}
