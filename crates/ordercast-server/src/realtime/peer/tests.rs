@@ -1,28 +1,81 @@
 //! The bound on what is outstanding, over a real socket.
 
-use super::*;
+use super::{super::socket::TlsSocket, *};
 use ordercast_core::session::SessionConfig;
-use std::{future::poll_fn, sync::Arc};
+use std::{future::poll_fn, pin::Pin, sync::Arc};
 use tokio::{
-    io::AsyncReadExt,
-    net::{TcpListener, TcpSocket, TcpStream},
+    io::{AsyncRead, AsyncReadExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::{
+    TlsAcceptor, TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore, ServerConfig,
+        crypto::aws_lc_rs,
+        pki_types::{PrivateKeyDer, ServerName},
+    },
 };
 
 /// Far more than both ends' kernels hold, so that most of it waits here.
 const REPLY_BYTES: usize = 16 * 1024 * 1024;
+const NAME: &str = "orders.example";
+
+#[derive(Clone, Copy, Debug)]
+enum Layer {
+    Plain,
+    Tls,
+}
+
+type Client = Pin<Box<dyn AsyncRead>>;
 
 /// A connection, and the client's end of it, that has not read anything.
-async fn connection() -> (Arc<Peer>, TcpStream) {
+async fn connection(layer: Layer) -> (Arc<Peer>, Client) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
-    let socket = TcpSocket::new_v4().expect("socket");
     let address = listener.local_addr().expect("address");
-    let (client, accepted) = tokio::join!(socket.connect(address), listener.accept());
+    let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let (client, (stream, _)) = (client.expect("connected"), accepted.expect("accepted"));
+    let (client, socket) = match layer {
+        Layer::Plain => (Box::pin(client) as Client, Socket::Plain(stream)),
+        Layer::Tls => secure(client, stream).await,
+    };
     let clock = Clock::start();
     let session = Session::new(clock.monotonic(), SessionConfig::default(), 0, 0);
-    let (stream, _) = accepted.expect("accepted");
-    let outlet = Outlet::Socket(Socket::Plain(stream));
-    let peer = Peer::new(1, Form::WebSocketJson, outlet, clock, session);
-    (Arc::new(peer), client.expect("connected"))
+    let peer = Peer::new(
+        1,
+        Form::WebSocketJson,
+        Outlet::Socket(socket),
+        clock,
+        session,
+    );
+    (Arc::new(peer), client)
+}
+
+async fn secure(client: TcpStream, server: TcpStream) -> (Client, Socket) {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).expect("certificate");
+    let certificate = made.cert.der().clone();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("key");
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).expect("root");
+    let here = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .expect("pair");
+    let there = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(NAME).expect("name");
+    let (client, server) = tokio::join!(
+        TlsConnector::from(Arc::new(there)).connect(name, client),
+        TlsAcceptor::from(Arc::new(here)).accept(server),
+    );
+    let (stream, state) = server.expect("accepted").into_inner();
+    let socket = Socket::Tls(Box::new(TlsSocket::new(stream, state)));
+    (Box::pin(client.expect("connected")), socket)
 }
 
 impl Peer {
@@ -39,7 +92,12 @@ fn frame(byte: u8, size: usize) -> Bytes {
 
 #[tokio::test]
 async fn a_long_reply_that_is_being_read_is_no_slow_reader() {
-    let (peer, mut client) = connection().await;
+    read_slowly(Layer::Plain).await;
+    read_slowly(Layer::Tls).await;
+}
+
+async fn read_slowly(layer: Layer) {
+    let (peer, mut client) = connection(layer).await;
     peer.send(frame(b'r', REPLY_BYTES));
     let writing = tokio::spawn({
         let peer = Arc::clone(&peer);
@@ -56,9 +114,15 @@ async fn a_long_reply_that_is_being_read_is_no_slow_reader() {
     let mut chunk = vec![0; 64 * 1024];
     while read < REPLY_BYTES {
         let count = client.read(&mut chunk).await.expect("read");
-        assert!(count > 0, "cut after {read} bytes");
+        assert!(count > 0, "{layer:?} cut after {read} bytes");
+        let reply = count.min(REPLY_BYTES - read);
+        assert!(
+            chunk[..reply].iter().all(|byte| *byte == b'r'),
+            "{layer:?}: out of order"
+        );
         read += count;
-        if changes < QUEUE_FRAMES_MAX {
+        // As many as may wait behind the reply.
+        if changes < QUEUE_FRAMES_MAX - 1 {
             peer.send(frame(b'c', 100));
             changes += 1;
         }
@@ -75,8 +139,13 @@ async fn a_long_reply_that_is_being_read_is_no_slow_reader() {
 
 #[tokio::test]
 async fn what_waits_behind_the_frame_that_is_being_written_is_bounded_in_bytes_and_frames() {
-    for (size, count) in [(QUEUE_BYTES_MAX / 4, 4), (1, QUEUE_FRAMES_MAX - 1)] {
-        let (peer, _client) = connection().await;
+    for (layer, size, count) in [
+        (Layer::Plain, QUEUE_BYTES_MAX / 4, 4),
+        (Layer::Plain, 1, QUEUE_FRAMES_MAX - 1),
+        (Layer::Tls, QUEUE_BYTES_MAX / 4, 4),
+        (Layer::Tls, 1, QUEUE_FRAMES_MAX - 1),
+    ] {
+        let (peer, _client) = connection(layer).await;
         peer.send(frame(b'r', REPLY_BYTES));
         for _ in 0..count {
             peer.send(frame(b'c', size));
