@@ -173,7 +173,7 @@ impl Session {
     /// A control frame of the transport, which the transport answers itself: it costs as much as a
     /// command. Returns whether it may be answered.
     pub fn on_control(&mut self, now: Duration, out: &mut Vec<Action>) -> bool {
-        !self.is_closed() && self.admit(now, out)
+        !matches!(self.state, State::Failed | State::Closed) && self.admit(now, out)
     }
 
     fn admit(&mut self, now: Duration, out: &mut Vec<Action>) -> bool {
