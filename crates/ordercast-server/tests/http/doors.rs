@@ -1,9 +1,13 @@
 //! Who gets in over the HTTP transports, who is believed, and whose words reach a session.
 
-use crate::support::{Fixture, start_default, user_jwt};
+use crate::{
+    raw_socket::{connect_command, dial, read_head},
+    support::{Fixture, start_default, user_jwt},
+};
 use ordercast_server::config::Partial;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 const ADDRESS_FULL: (StatusCode, &str) = (StatusCode::TOO_MANY_REQUESTS, "too_many_connections");
 const NOT_NOW: (StatusCode, &str) = (StatusCode::SERVICE_UNAVAILABLE, "unavailable");
@@ -183,4 +187,50 @@ async fn a_connect_over_64_kib_is_refused_before_anything_is_made_for_it() {
             .await;
         assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_read_ends_with_3008() {
+    let f = start(|_| {}).await;
+    for _ in 0..50 {
+        let order = f.create_order("alice").await;
+        for status in ["paid", "done"] {
+            let path = f.v1(&format!("/orders/{order}/transitions"));
+            let changed = f.post(&path, &f.api_key, &json!({ "to": status })).await;
+            assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
+        }
+    }
+    let mut stream = dial(&f).await;
+    let connect = connect_command(&f, &user_jwt("alice")).to_string();
+    let head = format!(
+        "POST /connection/http_stream HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{connect}",
+        connect.len()
+    );
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    read_head(&mut stream).await;
+    let mut reader = BufReader::new(stream);
+    // The length of the chunk, and the chunk.
+    let mut line = String::new();
+    reader.read_line(&mut line).await.expect("a length");
+    line.clear();
+    reader.read_line(&mut line).await.expect("a reply");
+    let reply: Value = serde_json::from_str(&line).expect("JSON");
+    let (session, node) = (&reply["connect"]["session"], &reply["connect"]["node"]);
+    let channel = format!("orders:{}#alice", f.project);
+    let history = json!({ "id": 2, "history": { "channel": channel, "limit": -1 } }).to_string();
+    let histories = [history.as_str(); 13].join("\n");
+    for _ in 0..3 {
+        let body = json!({ "session": session, "node": node, "data": histories }).to_string();
+        let answer = f.send(Method::POST, "/emulation", &[], body).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    }
+    let mut rest = Vec::new();
+    let _ = reader.read_to_end(&mut rest).await;
+    let rest = String::from_utf8_lossy(&rest);
+    let end = rest.len().saturating_sub(300);
+    assert!(
+        rest.contains(r#""disconnect":{"code":3008"#),
+        "{}",
+        &rest[end..]
+    );
 }
