@@ -1,8 +1,12 @@
 //! The server's configuration. The field docs are the reference that `ordercast config` prints;
 //! the names of environment variables and of the file's keys derive from the fields.
 
-use crate::auth::{Rates, jwks::address::Reach};
+use crate::{
+    auth::{Rates, jwks::address::Reach},
+    tls,
+};
 use confique::Config as Layered;
+use ipnet::IpNet;
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
 /// File keys as they stand; environment variables `ORDERCAST_` and the upper-case name.
@@ -37,6 +41,16 @@ pub struct Config {
     /// send no Origin and are always let in.
     #[config(env = "ORDERCAST_ALLOWED_ORIGINS", parse_env = confique::env::parse::list_by_comma, default = [])]
     pub allowed_origins: Vec<String>,
+
+    /// File of the server's TLS certificate, PEM, followed by those that signed it. With it and
+    /// `tls_key` the server speaks https and wss itself; without them a proxy in front may do so. A
+    /// renewed pair is taken into use without a restart.
+    #[config(env = "ORDERCAST_TLS_CERTIFICATE")]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// File of the private key of `tls_certificate`, PEM, without a passphrase.
+    #[config(env = "ORDERCAST_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
 
     /// How long a stopping server takes to close its realtime connections, seconds, 0 to 300. They
     /// are spread over that time, so that the next server is not stormed.
@@ -76,6 +90,21 @@ pub struct Config {
     /// SDKs in the field give an order up at the first 429.
     #[config(env = "ORDERCAST_POLLS_PER_ORDER", default = 4)]
     pub polls_per_order: u32,
+
+    /// New realtime connections a second, 1 or more, once `connect_burst` is used up. Beyond it they
+    /// are told to come again in a second.
+    #[config(env = "ORDERCAST_CONNECTS_PER_SECOND", default = 5000)]
+    pub connects_per_second: u32,
+
+    /// Realtime connections that may come at once, 1 or more, as after a restart.
+    #[config(env = "ORDERCAST_CONNECT_BURST", default = 20000)]
+    pub connect_burst: u32,
+
+    /// Networks of the proxies in front of the server, for example ["10.0.0.0/8"]. From them, and from
+    /// nobody else, `Forwarded` or `X-Forwarded-For` is believed: the limit per address then counts
+    /// clients, not proxies.
+    #[config(env = "ORDERCAST_TRUSTED_PROXIES", parse_env = confique::env::parse::list_by_comma, default = [])]
+    pub trusted_proxies: Vec<IpNet>,
 
     /// Days for which an Idempotency-Key is remembered, 1 to 365; longer while its order is not paid
     /// and delivered.
@@ -175,6 +204,23 @@ impl Config {
                 rule: "4 or more, or 0 for no limit",
             });
         }
+        let any = 1..=u32::MAX;
+        range(
+            "connects_per_second",
+            self.connects_per_second,
+            any.clone(),
+            "1 or more",
+        )?;
+        range("connect_burst", self.connect_burst, any, "1 or more")?;
+        let lone = |name, value: &PathBuf, rule| {
+            let value = value.display().to_string();
+            Err(ConfigError::Value { name, value, rule })
+        };
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(_), Some(_)) | (None, None) => {}
+            (Some(file), None) => lone("tls_certificate", file, "set together with tls_key")?,
+            (None, Some(file)) => lone("tls_key", file, "set together with tls_certificate")?,
+        }
         let days = self.inbox_days.unwrap_or(30);
         range("inbox_days", days, 30..=36_500, "30 or more")?;
         let days = self.publication_days.unwrap_or(1);
@@ -193,6 +239,14 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// Where the key pair is, if the server speaks TLS itself.
+    #[must_use]
+    pub fn tls_files(&self) -> Option<tls::Files> {
+        let certificate = self.tls_certificate.clone()?;
+        let key = self.tls_key.clone()?;
+        Some(tls::Files { certificate, key })
     }
 
     pub(crate) fn jwks_reach(&self) -> Reach {

@@ -10,6 +10,7 @@ mod http;
 pub mod jobs;
 mod keys;
 pub mod realtime;
+pub mod tls;
 
 use auth::Auth;
 use axum::Router;
@@ -21,6 +22,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ordercast_store::{Change, Failure, NewProject, OpenError, Outcome, Store, Submission};
 use realtime::{Publisher, Realtime};
 use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::OnceLock, time::Duration};
+use tls::Secured;
 use tokio::{sync::watch, task::JoinHandle};
 
 /// The database's name in the data folder.
@@ -33,6 +35,10 @@ pub enum StartError {
     DataDir { path: PathBuf, source: io::Error },
     #[error(transparent)]
     SecretsKey(#[from] SecretsKeyError),
+    #[error(transparent)]
+    KeyPair(#[from] tls::KeyPairError),
+    #[error("TLS cannot be set up: {0}")]
+    Tls(tokio_rustls::rustls::Error),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error("cannot listen on {address}: {source}; choose another with --listen")]
@@ -51,6 +57,7 @@ pub struct Bound {
     pub root_key: String,
     pub database: PathBuf,
     listener: Listener,
+    tls: Option<Secured>,
     app: App,
     realtime: Realtime,
     retention: Retention,
@@ -88,6 +95,7 @@ impl Bound {
             address: config.listen,
             source,
         })?;
+        let tls = config.tls_files().map(Secured::open).transpose()?;
         let database = config.data_dir.join(DATABASE);
         let seed = u64::from_le_bytes(clock::random());
         let publisher = Publisher::new(&config);
@@ -116,6 +124,7 @@ impl Bound {
             root_key,
             database,
             listener,
+            tls,
             app,
             realtime,
             retention: Retention::from(&config),
@@ -153,7 +162,8 @@ impl Bound {
             .merge(self.realtime.router())
             .merge(more);
         let router = http::finish(router);
-        let serving = tokio::spawn(self.listener.serve(self.app, router));
+        let acceptor = self.tls.map(|tls| tls.start(self.shutdown.subscribe()));
+        let serving = tokio::spawn(self.listener.serve(self.app, router, acceptor));
         Server {
             store,
             shutdown: self.shutdown,

@@ -170,3 +170,39 @@ fn the_doctor_sees_secrets_that_others_may_read() {
             .is_some_and(|advice| advice.contains("chmod 600"))
     );
 }
+
+#[test]
+fn the_doctor_checks_the_key_pair() {
+    let folder = tempfile::tempdir().expect("folder");
+    let check = |certificate: &str, level: &str, expected: &str| {
+        let file = |name, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path
+        };
+        let key = rcgen::KeyPair::generate().expect("key");
+        let mut params =
+            rcgen::CertificateParams::new(vec!["orders.example".to_owned()]).expect("params");
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after =
+            rcgen::date_time_ymd(if certificate == "old" { 2021 } else { 4000 }, 1, 1);
+        let signed = params.self_signed(&key).expect("signed").pem();
+        let other = rcgen::KeyPair::generate().expect("key");
+        let key = if certificate == "foreign" { other } else { key };
+        let output = ordercast(&["doctor", "--json", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .env("ORDERCAST_LISTEN", "127.0.0.1:0")
+            .env("ORDERCAST_TLS_CERTIFICATE", file("tls.crt", &signed))
+            .env("ORDERCAST_TLS_KEY", file("tls.key", &key.serialize_pem()))
+            .output()
+            .expect("runs");
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let found = finding(&report, "TLS certificate");
+        assert_eq!(found["level"], level, "{found:#}");
+        let said = found["found"].as_str().expect("text");
+        assert!(said.contains(expected), "{said}");
+    };
+    check("good", "ok", "valid until 4000-01-01");
+    check("old", "error", "expired at 2021-01-01");
+    check("foreign", "error", "does not belong to");
+}

@@ -229,7 +229,7 @@ impl Session {
             version: VERSION.to_owned(),
             subs: BTreeMap::from([(name.clone(), sub)]),
             ping: u32::try_from(self.config.ping_interval.as_secs()).unwrap_or(25),
-            pong: true,
+            pong: self.config.pong_timeout.is_some(),
             ..Default::default()
         };
         let reply = Reply {

@@ -24,7 +24,7 @@ use crate::{
 use centrifuge_protocol::{CloseReason, Command, DisconnectCode, Reply};
 use connect::Connecting;
 use limits::Limits;
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use timers::Timers;
 
 /// What the transport must do, in this order.
@@ -77,7 +77,8 @@ pub struct SessionConfig {
     pub connect_timeout: Duration,
     /// Whole seconds, announced to the client; never 0, because one SDK drops the connection then.
     pub ping_interval: Duration,
-    pub pong_timeout: Duration,
+    /// `None` where a client cannot answer: pongs are then not asked for.
+    pub pong_timeout: Option<Duration>,
     /// Shortened by up to a tenth at random, so that a storm of connects does not come again.
     pub lifetime: Duration,
     /// Between the error reply and the close, so that SDKs see the reply first.
@@ -89,7 +90,7 @@ impl Default for SessionConfig {
         Self {
             connect_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),
-            pong_timeout: Duration::from_secs(10),
+            pong_timeout: Some(Duration::from_secs(10)),
             lifetime: Duration::from_secs(300),
             failure_delay: Duration::from_millis(500),
         }
@@ -122,7 +123,8 @@ pub struct Session {
     state: State,
     timers: Timers,
     limits: Limits,
-    config: SessionConfig,
+    /// Shared: ten words that all connections of a transport have in common.
+    config: Arc<SessionConfig>,
     client: u128,
     seed: u64,
     /// Commands behind one whose answer needs the store: a connection's commands are answered in
@@ -133,7 +135,13 @@ pub struct Session {
 impl Session {
     /// `now` is monotonic; `seed` and `client` are random: jitter, and the client's UUID.
     #[must_use]
-    pub fn new(now: Duration, config: SessionConfig, seed: u64, client: u128) -> Self {
+    pub fn new(
+        now: Duration,
+        config: impl Into<Arc<SessionConfig>>,
+        seed: u64,
+        client: u128,
+    ) -> Self {
+        let config = config.into();
         Self {
             state: State::Fresh,
             timers: Timers::fresh(now, &config),
@@ -150,10 +158,34 @@ impl Session {
         matches!(self.state, State::Closed)
     }
 
+    /// Nothing but pongs has come yet.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        matches!(self.state, State::Fresh)
+    }
+
     /// The connect reply has been sent.
     #[must_use]
     pub fn is_live(&self) -> bool {
         matches!(self.state, State::Live(_))
+    }
+
+    /// A control frame of the transport, which the transport answers itself: it costs as much as a
+    /// command. Returns whether it may be answered.
+    pub fn on_control(&mut self, now: Duration, out: &mut Vec<Action>) -> bool {
+        !matches!(self.state, State::Failed | State::Closed) && self.admit(now, out)
+    }
+
+    fn admit(&mut self, now: Duration, out: &mut Vec<Action>) -> bool {
+        let may_come = self.limits.take(now);
+        if !may_come {
+            self.close(
+                DisconnectCode::TooManyRequests,
+                "too many requests: over 20 commands a second",
+                out,
+            );
+        }
+        may_come
     }
 
     /// The commands of one frame.
@@ -162,12 +194,7 @@ impl Session {
             if matches!(self.state, State::Failed | State::Closed) {
                 return;
             }
-            if !self.limits.take(now) {
-                self.close(
-                    DisconnectCode::TooManyRequests,
-                    "too many requests: over 20 commands a second",
-                    out,
-                );
+            if !self.admit(now, out) {
                 return;
             }
             if self.is_waiting() {

@@ -122,7 +122,7 @@ impl Session {
         } else if self.timers.ping_at <= now {
             // Never skipped because of other traffic: some SDKs count pings only.
             self.timers.ping_at = now + self.config.ping_interval;
-            self.timers.pong_by = now + self.config.pong_timeout;
+            self.timers.pong_by = self.config.pong_timeout.map_or(NEVER, |wait| now + wait);
             out.push(Action::Send(Box::default() as Box<Reply>));
         }
     }

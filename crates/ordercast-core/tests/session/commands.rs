@@ -299,6 +299,27 @@ fn commands_of_one_frame_wait_for_connect() {
 }
 
 #[test]
+fn control_frames_cost_as_much_as_commands() {
+    let mut driver = Driver::connected(&Log::new(0));
+    let answered = (0..60)
+        .filter(|n| {
+            let mut is_answered = false;
+            driver.act(|session, now, out| is_answered = session.on_control(now, out));
+            if *n == 0 {
+                driver.command(Command::default());
+            }
+            is_answered
+        })
+        .count();
+    // The burst, less the connect and the pong.
+    assert_eq!(answered, 38);
+    assert_eq!(
+        driver.closed.expect("closed").0,
+        DisconnectCode::TooManyRequests
+    );
+}
+
+#[test]
 fn a_flood_is_cut() {
     let mut driver = Driver::connected(&Log::new(0));
     for _ in 0..60 {

@@ -2,9 +2,10 @@
 
 mod api_keys;
 mod balances;
-mod body;
+pub mod body;
 mod caller;
 mod catalogue;
+pub mod client_address;
 mod inbox;
 mod jwt_keys;
 mod links;
@@ -24,7 +25,7 @@ mod store_api;
 mod storefront;
 mod submit;
 
-pub use serve::{Listener, Shutdown, requested};
+pub use serve::{Hangup, Listener, Shutdown, requested};
 
 use crate::auth::Auth;
 use axum::{

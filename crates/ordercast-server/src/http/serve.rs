@@ -1,22 +1,30 @@
-//! The accept loop: hyper per connection, with its limits, and an orderly end.
+//! The accept loop: TLS where it is configured, hyper per connection, its limits, an orderly end.
 
 use super::{App, store_api};
 use axum::{Router, body::Body, extract::ConnectInfo};
 use futures_util::future::{self, Either};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{io, net::SocketAddr, time::Duration};
+use metrics::counter;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    net::{TcpListener, TcpSocket},
-    sync::{mpsc, watch},
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{Notify, mpsc, watch},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a TLS handshake, as for a header: who is slower holds a socket for nothing.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADERS_MAX: usize = 64;
 /// Request line and all headers.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const BACKLOG: u32 = 4_096;
+/// In the kernel, beyond what the client's window takes.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 64 * 1024;
 /// A full file table frees itself when connections end; asking at once again would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Handlers that still run when the server ends get this long.
@@ -42,12 +50,13 @@ impl Listener {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let inner = socket.listen(BACKLOG)?;
+        bound_unsent(&inner);
         let address = inner.local_addr()?;
         Ok(Self { inner, address })
     }
 
     /// Serves until the server stops, then waits for running requests.
-    pub async fn serve(self, app: App, router: Router) {
+    pub async fn serve(self, app: App, router: Router, tls: Option<TlsAcceptor>) {
         let mut shutdown = app.stopping.clone();
         // Every connection holds a sender; when all are dropped, `recv` ends.
         let (alive, mut all_ended) = mpsc::channel::<()>(1);
@@ -60,10 +69,20 @@ impl Listener {
                 Ok((stream, peer)) => {
                     // Small frames must not wait for the peer's delayed ACK.
                     let _ = stream.set_nodelay(true);
-                    let connection = serve_connection(stream, peer, app.clone(), router.clone());
+                    let (app, router, tls) = (app.clone(), router.clone(), tls.clone());
                     let alive = alive.clone();
                     tokio::spawn(async move {
-                        connection.await;
+                        match tls {
+                            None => serve_connection(stream, peer, app, router).await,
+                            Some(tls) => {
+                                let mut stopping = app.stopping.clone();
+                                // Boxed: it is needed once.
+                                let secured = Box::pin(secure(&tls, stream, peer, &mut stopping));
+                                if let Some(stream) = secured.await {
+                                    serve_connection(stream, peer, app, router).await;
+                                }
+                            }
+                        }
                         drop(alive);
                     });
                 }
@@ -78,6 +97,20 @@ impl Listener {
         drop(alive);
         let _ = tokio::time::timeout(DRAIN, all_ended.recv()).await;
     }
+}
+
+/// Accepted sockets inherit it. Without it the kernel takes megabytes for a client that does not
+/// read, and the bound on what is outstanding would begin behind them.
+fn bound_unsent(listener: &TcpListener) {
+    #[cfg(target_os = "linux")]
+    {
+        let socket = socket2::SockRef::from(listener);
+        if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
+            tracing::warn!(%error, "slow readers will be noticed late");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = listener;
 }
 
 /// Whether the server goes on.
@@ -95,18 +128,53 @@ pub async fn requested(shutdown: &mut watch::Receiver<Shutdown>) {
         .map(|_| ());
 }
 
+/// Ends an HTTP connection at once, for a handler whose answer is not read to its end.
+#[derive(Clone, Debug, Default)]
+pub struct Hangup(Arc<Notify>);
+
+impl Hangup {
+    pub fn now(&self) {
+        self.0.notify_one();
+    }
+}
+
+async fn secure(
+    tls: &TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+    shutdown: &mut watch::Receiver<Shutdown>,
+) -> Option<TlsStream<TcpStream>> {
+    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+    let failed = tokio::select! {
+        done = handshake => match done {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, %peer, "TLS handshake failed");
+                "failed"
+            }
+            Err(_) => "timeout",
+        },
+        () = requested(shutdown) => return None,
+    };
+    counter!("ordercast_tls_handshakes_failed_total", "why" => failed).increment(1);
+    None
+}
+
 async fn serve_connection(
-    stream: tokio::net::TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     app: App,
     router: Router,
 ) {
     let mut shutdown = app.stopping.clone();
+    let hangup = Hangup::default();
+    let to_handlers = hangup.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         if let Some(answer) = store_api::poll::answer(&app, &request) {
             return Either::Left(future::ready(Ok(answer)));
         }
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(to_handlers.clone());
         Either::Right(router.clone().oneshot(request.map(Body::new)))
     });
     let connection = http1::Builder::new()
@@ -119,9 +187,13 @@ async fn serve_connection(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
+        () = hangup.0.notified() => return,
         () = requested(&mut shutdown) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = &mut connection => ended,
+                () = hangup.0.notified() => return,
+            }
         }
     };
     if let Err(error) = ended {

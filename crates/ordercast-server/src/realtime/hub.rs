@@ -2,9 +2,8 @@
 //!
 //! Lock order: a shard, then a peer. Joining happens outside of a peer's lock.
 
-use super::{frame, peer::Peer};
+use super::{form::Form, peer::Peer};
 use bytes::Bytes;
-use centrifuge_protocol::{Encoding, encode_reply};
 use metrics::counter;
 use ordercast_core::{channel::Channel, session::publication_reply};
 use ordercast_store::Committed;
@@ -74,17 +73,13 @@ impl Hub {
                 continue;
             };
             let reply = publication_reply(channel.name(), publication);
-            let (mut json, mut protobuf): (Option<Bytes>, Option<Bytes>) = (None, None);
+            let mut encoded: [Option<Bytes>; Form::COUNT] = Default::default();
             for peer in peers {
-                let slot = match peer.encoding {
-                    Encoding::Json => &mut json,
-                    Encoding::Protobuf => &mut protobuf,
-                };
-                let encoded = slot.get_or_insert_with(|| {
-                    let mut bytes = Vec::new();
-                    encode_reply(peer.encoding, &reply, &mut bytes);
-                    frame::message(peer.encoding, &bytes)
-                });
+                let encoded = &mut encoded[peer.form as usize];
+                if encoded.is_none() {
+                    *encoded = peer.form.reply(&reply);
+                }
+                let Some(encoded) = encoded else { continue };
                 peer.publish(epoch, publication, encoded);
             }
         }

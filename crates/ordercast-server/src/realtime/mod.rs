@@ -1,20 +1,38 @@
-//! Realtime: one WebSocket per buyer, in the Centrifuge protocol.
+//! Realtime: one connection per buyer, in the Centrifuge protocol, over the transports that get
+//! through to it.
 //!
 //! Invariant: a publication reaches a client only after its commit, and in the channel's order. The
-//! store's writer publishes through [`Realtime::publish`]; everything else starts at the upgrade.
+//! store's writer publishes through [`Realtime::publish`]; everything else starts at a
+//! transport's route: `upgrade`, `http_stream`, `sse` with `emulation`, `uni_sse`, `uni_http_stream`.
 
 mod connection;
+mod cors;
+mod door;
+mod emulation;
+mod form;
 pub mod frame;
+mod http_stream;
 mod hub;
 mod origin;
 mod peer;
 mod registry;
+mod socket;
+mod sse;
+mod streaming;
+mod uni_http_stream;
+mod uni_sse;
 mod upgrade;
 mod wheel;
+mod work;
 
 use crate::{auth::Auth, config::Config};
-use axum::{Router, routing::get};
+use axum::{
+    Router, middleware,
+    routing::{get, options},
+};
+use door::Admission;
 use hub::Hub;
+use ipnet::IpNet;
 use metrics::{describe_counter, describe_gauge};
 use ordercast_core::{Timestamp, session::SessionConfig};
 use ordercast_store::{Committed, Store};
@@ -63,7 +81,13 @@ pub struct Shared {
     store: Store,
     auth: Auth,
     clock: Clock,
-    session: SessionConfig,
+    session: Arc<SessionConfig>,
+    /// Of clients that cannot answer.
+    one_way: Arc<SessionConfig>,
+    admission: Admission,
+    trusted_proxies: Vec<IpNet>,
+    /// Names this process to clients, who send it back.
+    node: String,
     allowed_origins: Vec<String>,
     draining: AtomicBool,
 }
@@ -97,6 +121,12 @@ impl Realtime {
         let registry = Arc::new(Registry::new(connections, config.connections_per_ip));
         let wheel = Arc::new(Wheel::new(clock));
         let wheel_task = tokio::spawn(Arc::clone(&wheel).run(Arc::clone(&registry)));
+        let session = SessionConfig {
+            ping_interval: Duration::from_secs(config.ping_seconds.into()),
+            lifetime: Duration::from_secs(config.connection_lifetime_seconds.into()),
+            pong_timeout: Some(Duration::from_secs(config.ping_seconds.min(10).into())),
+            ..SessionConfig::default()
+        };
         let shared = Arc::new(Shared {
             hub: publisher.0,
             registry,
@@ -104,12 +134,15 @@ impl Realtime {
             store,
             auth,
             clock,
-            session: SessionConfig {
-                ping_interval: Duration::from_secs(config.ping_seconds.into()),
-                lifetime: Duration::from_secs(config.connection_lifetime_seconds.into()),
-                pong_timeout: Duration::from_secs(config.ping_seconds.min(10).into()),
-                ..SessionConfig::default()
-            },
+            one_way: Arc::new(SessionConfig {
+                pong_timeout: None,
+                failure_delay: Duration::ZERO,
+                ..session
+            }),
+            session: Arc::new(session),
+            admission: Admission::new(config.connects_per_second, config.connect_burst),
+            trusted_proxies: config.trusted_proxies.clone(),
+            node: data_encoding::HEXLOWER.encode(&crate::clock::random::<16>()),
             allowed_origins: config.allowed_origins.clone(),
             draining: AtomicBool::new(false),
         });
@@ -117,8 +150,30 @@ impl Realtime {
     }
 
     pub fn router(&self) -> Router {
+        let preflight = || options(cors::preflight);
+        let over_http = Router::new()
+            .route(
+                "/connection/http_stream",
+                preflight().post(http_stream::post),
+            )
+            .route("/connection/sse", preflight().get(sse::get).post(sse::post))
+            .route(
+                "/connection/uni_sse",
+                preflight().get(uni_sse::get).post(uni_sse::post),
+            )
+            .route(
+                "/connection/uni_http_stream",
+                preflight().post(uni_http_stream::post),
+            )
+            .route("/emulation", preflight().post(emulation::post))
+            .route_layer(middleware::from_fn_with_state(
+                Arc::clone(&self.shared),
+                cors::guard,
+            ));
         Router::new()
             .route("/connection/websocket", get(upgrade::websocket))
+            .route("/connection/uni_websocket", get(upgrade::uni_websocket))
+            .merge(over_http)
             .with_state(Arc::clone(&self.shared))
     }
 
@@ -160,6 +215,10 @@ fn connections_max() -> usize {
 
 fn describe() {
     describe_gauge!("ordercast_connections", "Open realtime connections");
+    describe_counter!(
+        "ordercast_connections_refused_total",
+        "Connections not let in, by why"
+    );
     describe_counter!("ordercast_connects_total", "Connect commands by result");
     describe_counter!(
         "ordercast_closes_total",

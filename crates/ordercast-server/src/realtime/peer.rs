@@ -1,43 +1,77 @@
-//! One connection as everybody sees it: the task that reads, the hub that publishes, the wheel that
+//! One connection as everybody sees it: whoever reads for it, the hub that publishes, the wheel that
 //! keeps time. The session and the outgoing frames stand behind one lock.
 //!
-//! Invariant: frames go out in the order in which they were pushed, and nothing after a close.
+//! Invariant: frames go out in the order in which they were pushed, and nothing after a close. What
+//! a transport is differs in two values only: the [`Form`] of its messages, and the [`Outlet`] that
+//! takes them.
 
 use super::{
     Clock,
+    form::Form,
     frame::{self, Received},
+    socket::Socket,
 };
+use crate::http::Hangup;
 use bytes::{Buf, Bytes};
-use centrifuge_protocol::{Encoding, decode_commands, encode_reply};
+use centrifuge_protocol::{
+    CloseReason, Command, Encoding, decode_commands, decode_connect_request,
+};
+use futures_util::task::AtomicWaker;
 use metrics::counter;
 use ordercast_core::{
-    channel::{Epoch, Publication},
+    channel::{Channel, Epoch, Publication},
     session::{Action, COMMANDS_PER_FRAME_MAX, Delivery, Session},
 };
 use parking_lot::Mutex;
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
+    task::{Context, Poll},
     time::Duration,
 };
-use tokio::{net::TcpStream, sync::Notify};
 
 /// Outstanding frames and bytes of a reader that does not read (realtime contract, A12).
 const QUEUE_FRAMES_MAX: usize = 256;
 const QUEUE_BYTES_MAX: usize = 64 * 1024;
 /// Frames given to the kernel in one call.
 const SLICES_MAX: usize = 16;
+/// After the last frame, for the client to read it.
+pub const LINGER: Duration = Duration::from_secs(2);
 
 /// Work that the connection's task must await; everything else is done on the spot.
 pub type Work = VecDeque<Action>;
 
+/// Who takes the frames.
+#[derive(Debug)]
+pub enum Outlet {
+    /// Whoever has a frame writes it.
+    Socket(Socket),
+    /// The HTTP server asks for them one by one, as a response body.
+    Body(Box<BodyOutlet>),
+}
+
+#[derive(Debug)]
+pub struct BodyOutlet {
+    /// How the client's other requests name this connection; `None` where there are none.
+    pub address: Option<Address>,
+    /// Ends the HTTP connection of a client that does not read to the end.
+    pub hangup: Hangup,
+}
+
+/// Where commands are sent when the connection itself carries replies only.
+#[derive(Debug)]
+pub struct Address {
+    pub node: String,
+    pub session: String,
+}
+
 #[derive(Debug)]
 pub struct Peer {
     pub id: u64,
-    pub encoding: Encoding,
-    pub stream: TcpStream,
-    /// The task waits here for what the hub or the wheel did: a blocked write, a close.
-    pub wake: Notify,
+    pub form: Form,
+    pub outlet: Outlet,
+    /// Wakes whoever runs the connection: a write was blocked, a frame is there, it was closed.
+    waker: AtomicWaker,
     clock: Clock,
     inner: Mutex<Inner>,
 }
@@ -47,35 +81,36 @@ struct Inner {
     session: Session,
     queue: VecDeque<Bytes>,
     queue_bytes: usize,
-    /// A close frame is queued or sent.
-    closing: bool,
-    /// The socket failed: nothing can be written any more.
-    dead: bool,
+    life: Life,
     /// The wheel's next visit.
     scheduled: Duration,
+    joined: Option<Channel>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Open,
+    /// The last frame is queued or sent.
+    Closing,
+    /// Nothing can be written any more.
+    Dead,
 }
 
 impl Peer {
-    pub fn new(
-        id: u64,
-        encoding: Encoding,
-        stream: TcpStream,
-        clock: Clock,
-        session: Session,
-    ) -> Self {
+    pub fn new(id: u64, form: Form, outlet: Outlet, clock: Clock, session: Session) -> Self {
         let inner = Inner {
             session,
             queue: VecDeque::new(),
             queue_bytes: 0,
-            closing: false,
-            dead: false,
+            life: Life::Open,
             scheduled: Duration::MAX,
+            joined: None,
         };
         Self {
             id,
-            encoding,
-            stream,
-            wake: Notify::new(),
+            form,
+            outlet,
+            waker: AtomicWaker::new(),
             clock,
             inner: Mutex::new(inner),
         }
@@ -93,7 +128,7 @@ impl Peer {
 
     /// A message of the client. Control frames are answered here.
     pub fn receive(&self, received: Received) -> Work {
-        let bytes = match (received, self.encoding) {
+        let bytes = match (received, self.form.encoding()) {
             (Received::Text(bytes), Encoding::Json)
             | (Received::Binary(bytes), Encoding::Protobuf) => bytes,
             (Received::Text(_), Encoding::Protobuf) => {
@@ -102,22 +137,43 @@ impl Peer {
             (Received::Binary(_), Encoding::Json) => {
                 return self.bad_frame("bad request: a binary frame on a JSON connection");
             }
-            (Received::Ping(payload), _) => {
-                let mut inner = self.inner.lock();
-                if !inner.closing {
-                    self.push(&mut inner, frame::pong(&payload));
-                    self.flush(&mut inner);
-                    self.check_bounds(&mut inner, &mut Work::new());
-                }
-                return Work::new();
-            }
-            (Received::Pong, _) => return Work::new(),
+            (Received::Ping(payload), _) => return self.control(Some(&payload)),
+            (Received::Pong, _) => return self.control(None),
             (Received::Close, _) => {
                 self.end(1000, "");
                 return Work::new();
             }
         };
-        match decode_commands(self.encoding, &bytes, COMMANDS_PER_FRAME_MAX) {
+        if !self.form.is_one_way() {
+            self.commands(&bytes)
+        } else if self.inner.lock().session.is_fresh() {
+            self.connect_request(&bytes)
+        } else {
+            // Whatever a one-way client goes on to say has no meaning; it counts as a pong, so that
+            // there is a limit to it.
+            let pong = vec![Command::default()];
+            self.with(|session, now, out| session.on_commands(now, pong, out))
+        }
+    }
+
+    /// A ping to answer, or a pong, which has no answer.
+    fn control(&self, ping: Option<&[u8]>) -> Work {
+        let mut actions = Vec::new();
+        let mut work = Work::new();
+        let mut inner = self.inner.lock();
+        let now = self.clock.monotonic();
+        if inner.session.on_control(now, &mut actions)
+            && let Some(payload) = ping
+        {
+            self.push(&mut inner, frame::pong(payload));
+        }
+        self.carry_out(&mut inner, actions, &mut work);
+        work
+    }
+
+    /// Commands, in the connection's encoding.
+    pub fn commands(&self, bytes: &[u8]) -> Work {
+        match decode_commands(self.form.encoding(), bytes, COMMANDS_PER_FRAME_MAX) {
             Ok(commands) => self.with(|session, now, out| session.on_commands(now, commands, out)),
             Err(error) => {
                 self.with(|session, _, out| session.on_bad_frame(error.close_reason(), out))
@@ -125,9 +181,35 @@ impl Peer {
         }
     }
 
+    /// The bare request that opens a one-way connection.
+    pub fn connect_request(&self, bytes: &[u8]) -> Work {
+        match decode_connect_request(self.form.encoding(), bytes) {
+            Ok(request) => {
+                let command = Command {
+                    id: 1,
+                    connect: Some(request),
+                    ..Default::default()
+                };
+                self.with(|session, now, out| session.on_commands(now, vec![command], out))
+            }
+            Err(error) => {
+                self.with(|session, _, out| session.on_bad_frame(error.close_reason(), out))
+            }
+        }
+    }
+
     fn bad_frame(&self, reason: &'static str) -> Work {
-        let reason = centrifuge_protocol::CloseReason::from_static(reason);
+        let reason = CloseReason::from_static(reason);
         self.with(|session, _, out| session.on_bad_frame(reason, out))
+    }
+
+    /// The hub brings this channel's commits from now on.
+    pub fn joined(&self, channel: Channel) {
+        self.inner.lock().joined = Some(channel);
+    }
+
+    pub fn take_joined(&self) -> Option<Channel> {
+        self.inner.lock().joined.take()
     }
 
     /// A committed publication, as a frame that was encoded once for all.
@@ -156,15 +238,33 @@ impl Peer {
             // An older appointment: another one stands.
             return None;
         }
+        if inner.life != Life::Open {
+            return self.see_off(&mut inner);
+        }
         inner.session.on_tick(self.clock.monotonic(), &mut actions);
         self.carry_out(&mut inner, actions, &mut Work::new());
         self.book(&mut inner)
     }
 
+    /// A socket's task sees to the end by itself. A body cannot while its client does not read: the
+    /// first visit after the end leaves it time, the second one hangs up.
+    fn see_off(&self, inner: &mut Inner) -> Option<Duration> {
+        let Outlet::Body(body) = &self.outlet else {
+            return None;
+        };
+        if inner.life == Life::Closing {
+            inner.life = Life::Dead;
+            inner.scheduled = self.clock.monotonic() + LINGER;
+            return Some(inner.scheduled);
+        }
+        body.hangup.now();
+        None
+    }
+
     /// An appointment with the wheel if the session needs one earlier than the one it has.
     pub fn appointment(&self) -> Option<Duration> {
         let mut inner = self.inner.lock();
-        if inner.session.next_deadline() < inner.scheduled {
+        if inner.life != Life::Open || inner.session.next_deadline() < inner.scheduled {
             self.book(&mut inner)
         } else {
             None
@@ -173,12 +273,17 @@ impl Peer {
 
     /// A deadline beyond one turn of the wheel is looked at once a turn.
     fn book(&self, inner: &mut Inner) -> Option<Duration> {
-        let next = inner.session.next_deadline();
+        let now = self.clock.monotonic();
+        let next = match (inner.life, &self.outlet) {
+            (Life::Open, _) => inner.session.next_deadline(),
+            (Life::Closing, Outlet::Body(_)) => now,
+            (Life::Closing | Life::Dead, _) => Duration::MAX,
+        };
         if next == Duration::MAX {
             inner.scheduled = next;
             return None;
         }
-        inner.scheduled = next.min(self.clock.monotonic() + super::wheel::TURN);
+        inner.scheduled = next.min(now + super::wheel::TURN);
         Some(inner.scheduled)
     }
 
@@ -191,32 +296,75 @@ impl Peer {
 
     /// Nothing more will be read or written for the session.
     pub fn is_closing(&self) -> bool {
-        let inner = self.inner.lock();
-        inner.closing || inner.dead
+        self.inner.lock().life != Life::Open
     }
 
-    pub fn is_dead(&self) -> bool {
-        self.inner.lock().dead
+    /// For the task of a socket: ready when there is something to read, `false` when the connection
+    /// is over. Writes meanwhile what is queued.
+    ///
+    /// Written by hand because a future of tokio's would be a third of an idle connection.
+    pub fn poll_readable(&self, socket: &Socket, cx: &mut Context<'_>) -> Poll<bool> {
+        self.waker.register(cx.waker());
+        if self.is_closing() {
+            return Poll::Ready(false);
+        }
+        if let Poll::Ready(false) = self.poll_written(socket, cx) {
+            return Poll::Ready(false);
+        }
+        socket.poll_readable(cx).map(|ready| ready.is_ok())
     }
 
-    pub fn has_queued(&self) -> bool {
-        let inner = self.inner.lock();
-        !inner.dead && !inner.queue.is_empty()
+    /// Ready when nothing is queued any more: whether all of it was written.
+    pub fn poll_written(&self, socket: &Socket, cx: &mut Context<'_>) -> Poll<bool> {
+        loop {
+            {
+                let inner = self.inner.lock();
+                if inner.life == Life::Dead {
+                    return Poll::Ready(false);
+                }
+                if inner.queue.is_empty() && !socket.holds_bytes() {
+                    return Poll::Ready(true);
+                }
+            }
+            match socket.poll_writable(cx) {
+                Poll::Ready(Ok(())) => self.flush(&mut self.inner.lock()),
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
     }
 
-    /// The socket is writable again.
-    pub fn on_writable(&self) {
-        self.flush(&mut self.inner.lock());
+    /// For a response body: the next frame, `None` after the last.
+    pub fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.waker.register(cx.waker());
+        let mut inner = self.inner.lock();
+        if let Some(frame) = inner.queue.pop_front() {
+            inner.queue_bytes -= frame.len();
+            if inner.queue.is_empty() {
+                inner.queue = VecDeque::new();
+            }
+            return Poll::Ready(Some(frame));
+        }
+        if inner.life == Life::Open {
+            Poll::Pending
+        } else {
+            Poll::Ready(None)
+        }
     }
 
     fn carry_out(&self, inner: &mut Inner, actions: Vec<Action>, work: &mut Work) {
-        let mut encoded = Vec::new();
         for action in actions {
             match action {
-                Action::Send(reply) => {
-                    encoded.clear();
-                    encode_reply(self.encoding, &reply, &mut encoded);
-                    self.push(inner, frame::message(self.encoding, &encoded));
+                Action::Send(mut reply) => {
+                    if let (Outlet::Body(body), Some(connect)) = (&self.outlet, &mut reply.connect)
+                        && let Some(address) = &body.address
+                    {
+                        connect.node.clone_from(&address.node);
+                        connect.session.clone_from(&address.session);
+                    }
+                    if let Some(frame) = self.form.reply(&reply) {
+                        self.push(inner, frame);
+                    }
                 }
                 Action::Close { code, reason } => {
                     self.close(inner, code.code(), reason.as_str());
@@ -230,10 +378,12 @@ impl Peer {
         self.check_bounds(inner, work);
     }
 
+    /// The frame at the front is being written: one long reply is no sign of a slow reader.
     fn check_bounds(&self, inner: &mut Inner, work: &mut Work) {
-        if inner.closing
-            || (inner.queue.len() <= QUEUE_FRAMES_MAX && inner.queue_bytes <= QUEUE_BYTES_MAX)
-        {
+        let front = inner.queue.front().map_or(0, Bytes::len);
+        let is_within =
+            inner.queue.len() <= QUEUE_FRAMES_MAX && inner.queue_bytes - front <= QUEUE_BYTES_MAX;
+        if inner.life != Life::Open || is_within {
             return;
         }
         // What was queued is in the log: the client recovers it. Only a frame that is half written
@@ -246,35 +396,43 @@ impl Peer {
     }
 
     fn close(&self, inner: &mut Inner, code: u16, reason: &str) {
-        if inner.closing || inner.dead {
+        if inner.life != Life::Open {
             return;
         }
-        self.push(inner, frame::close_frame(code, reason));
-        inner.closing = true;
+        self.push(inner, self.form.close(code, reason));
+        inner.life = Life::Closing;
         counter!("ordercast_closes_total", "code" => code.to_string()).increment(1);
         tracing::debug!(connection = self.id, code, reason, "connection closed");
-        self.wake.notify_one();
+        self.waker.wake();
     }
 
     fn push(&self, inner: &mut Inner, frame: Bytes) {
-        if inner.closing || inner.dead {
+        if inner.life != Life::Open {
             return;
         }
         inner.queue_bytes += frame.len();
         inner.queue.push_back(frame);
     }
 
+    fn flush(&self, inner: &mut Inner) {
+        match &self.outlet {
+            Outlet::Socket(socket) => self.write(socket, inner),
+            Outlet::Body(_) if inner.queue.is_empty() => {}
+            Outlet::Body(_) => self.waker.wake(),
+        }
+    }
+
     /// Writes what the kernel takes. Only `WouldBlock` may leave something queued: with any other
     /// error a reset peer would spin its task for ever.
-    fn flush(&self, inner: &mut Inner) {
-        while !inner.dead && !inner.queue.is_empty() {
+    fn write(&self, socket: &Socket, inner: &mut Inner) {
+        while inner.life != Life::Dead && !inner.queue.is_empty() {
             let slices: Vec<_> = inner
                 .queue
                 .iter()
                 .take(SLICES_MAX)
                 .map(|frame| IoSlice::new(frame))
                 .collect();
-            match self.stream.try_write_vectored(&slices) {
+            match socket.try_write(&slices) {
                 Ok(0) => self.die(inner),
                 Ok(mut written) => {
                     inner.queue_bytes -= written;
@@ -288,7 +446,7 @@ impl Peer {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wake.notify_one();
+                    self.waker.wake();
                     return;
                 }
                 Err(_) => self.die(inner),
@@ -298,12 +456,20 @@ impl Peer {
             // Idle connections own no buffer.
             inner.queue = VecDeque::new();
         }
+        match socket.flush() {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.waker.wake(),
+            Err(_) => self.die(inner),
+        }
     }
 
     fn die(&self, inner: &mut Inner) {
-        inner.dead = true;
+        inner.life = Life::Dead;
         inner.queue = VecDeque::new();
         inner.queue_bytes = 0;
-        self.wake.notify_one();
+        self.waker.wake();
     }
 }
+
+#[cfg(test)]
+mod tests;

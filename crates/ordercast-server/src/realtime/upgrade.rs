@@ -1,78 +1,98 @@
-//! `GET /connection/websocket`: the handshake, after which the bare socket is ours.
+//! `GET /connection/websocket` and `/connection/uni_websocket`: the handshake, after which the bare
+//! socket is ours.
 
-use super::{Shared, connection, origin, peer::Peer, registry::Full};
-use crate::{clock, http::problem::Problem};
+use super::{
+    Shared, connection, cors, door,
+    form::Form,
+    origin,
+    peer::{Outlet, Work},
+    registry::Place,
+    socket::{Socket, TlsSocket},
+    streaming::Connect,
+};
+use crate::http::problem::Problem;
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use centrifuge_protocol::Encoding;
-use hyper::upgrade::Upgraded;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use ordercast_core::session::Session;
-use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 const PROTOBUF: &str = "centrifuge-protobuf";
 const JSON: &str = "centrifuge-json";
 
+/// Both directions: commands and replies.
 pub async fn websocket(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     mut request: Request,
-) -> Result<Response, Response> {
-    let headers = request.headers();
-    let key = check(headers).map_err(IntoResponse::into_response)?;
-    if !origin::is_allowed(headers, &shared.allowed_origins) {
-        let title = "pages of this origin may not connect; see allowed_origins";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "origin", title).into_response());
-    }
-    if shared.draining.load(Ordering::Relaxed) {
-        return Err(Problem::unavailable().into_response());
-    }
-    let place = shared
-        .registry
-        .admit(address.ip())
-        .map_err(|full| match full {
-            Full::Server => Problem::unavailable().into_response(),
-            Full::Address => Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too_many_connections",
-                "too many connections from this address",
-            )
-            .into_response(),
-        })?;
-    let (encoding, protocol) = encoding(headers, request.uri().query());
+) -> Result<Response, Problem> {
+    let (key, place) = enter(&shared, address, &request)?;
+    let (form, protocol) = form(request.headers(), request.uri().query());
     let upgrade = hyper::upgrade::on(&mut request);
-    tokio::spawn(Box::pin(async move {
-        let Some((stream, leftover)) = upgrade.await.ok().and_then(bare) else {
-            return;
-        };
-        let (seed, client) = clock::random::<24>()
-            .split_at_checked(8)
-            .map_or((0, 0), |(a, b)| {
-                (
-                    u64::from_le_bytes(a.try_into().unwrap_or_default()),
-                    u128::from_le_bytes(b.try_into().unwrap_or_default()),
-                )
-            });
-        let session = Session::new(shared.clock.monotonic(), shared.session, seed, client);
-        let peer = Peer::new(place.id, encoding, stream, shared.clock, session);
-        // A task of its own, so that nothing of the handshake stays in it.
-        tokio::spawn(connection::run(shared, Arc::new(peer), place, leftover));
-    }));
+    tokio::spawn(Box::pin(open(shared, place, form, Bytes::new(), upgrade)));
     Ok(switch(&key, protocol))
 }
 
+/// One way: the query or the first message is a connect request, and pushes follow.
+pub async fn uni_websocket(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    query: Result<Query<Connect>, QueryRejection>,
+    mut request: Request,
+) -> Result<Response, Problem> {
+    let connect = Connect::optional(query)?;
+    let (key, place) = enter(&shared, address, &request)?;
+    let upgrade = hyper::upgrade::on(&mut request);
+    let form = Form::OneWayWebSocket;
+    tokio::spawn(Box::pin(open(shared, place, form, connect, upgrade)));
+    Ok(switch(&key, None))
+}
+
+fn enter(
+    shared: &Arc<Shared>,
+    address: SocketAddr,
+    request: &Request,
+) -> Result<(String, Place), Problem> {
+    let headers = request.headers();
+    let key = check(headers)?;
+    if !origin::is_allowed(headers, &shared.allowed_origins) {
+        return Err(cors::forbidden());
+    }
+    let place = door::enter(shared, headers, address)?;
+    Ok((key, place))
+}
+
+/// `connect`: a connect request that came with the upgrade, or nothing.
+async fn open(shared: Arc<Shared>, place: Place, form: Form, connect: Bytes, upgrade: OnUpgrade) {
+    let Some((socket, leftover)) = upgrade.await.ok().and_then(bare) else {
+        return;
+    };
+    let peer = door::seat(&shared, &place, form, Outlet::Socket(socket));
+    let early = if connect.is_empty() {
+        Work::new()
+    } else {
+        peer.connect_request(&connect)
+    };
+    // A task of its own, so that nothing of the handshake stays in it.
+    tokio::spawn(connection::run(shared, peer, place, early, leftover));
+}
+
 /// The socket itself and what was read too far.
-fn bare(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some((parts.io.into_inner(), parts.read_buf))
+fn bare(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => return Some((Socket::Plain(parts.io.into_inner()), parts.read_buf)),
+        Err(upgraded) => upgraded,
+    };
+    let parts = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
+    let (stream, state) = parts.io.into_inner().into_inner();
+    let socket = Socket::Tls(Box::new(TlsSocket::new(stream, state)));
+    Some((socket, parts.read_buf))
 }
 
 /// RFC 6455, 4.2.1. Gives the client's key.
@@ -117,9 +137,9 @@ fn check(headers: &HeaderMap) -> Result<String, Problem> {
     }
 }
 
-/// The encoding, and the subprotocol to name in the answer. Only what was offered may be named, and
+/// The form, and the subprotocol to name in the answer. Only what was offered may be named, and
 /// an offer that we do not know is no reason to fail (realtime contract, A7).
-fn encoding(headers: &HeaderMap, query: Option<&str>) -> (Encoding, Option<&'static str>) {
+fn form(headers: &HeaderMap, query: Option<&str>) -> (Form, Option<&'static str>) {
     let offered = |name: &str| {
         headers
             .get_all(header::SEC_WEBSOCKET_PROTOCOL)
@@ -128,16 +148,16 @@ fn encoding(headers: &HeaderMap, query: Option<&str>) -> (Encoding, Option<&'sta
             .any(|list| list.split(',').any(|part| part.trim() == name))
     };
     if offered(PROTOBUF) {
-        return (Encoding::Protobuf, Some(PROTOBUF));
+        return (Form::WebSocketProtobuf, Some(PROTOBUF));
     }
     let asked = query
         .unwrap_or_default()
         .split('&')
         .any(|pair| pair == "format=protobuf" || pair == "cf_protocol=protobuf");
     if asked {
-        return (Encoding::Protobuf, None);
+        return (Form::WebSocketProtobuf, None);
     }
-    (Encoding::Json, offered(JSON).then_some(JSON))
+    (Form::WebSocketJson, offered(JSON).then_some(JSON))
 }
 
 fn switch(key: &str, protocol: Option<&'static str>) -> Response {

@@ -54,9 +54,7 @@ pub async fn start(project: Value) -> Fixture {
 /// With settings of its own, until it is restarted.
 pub async fn start_with(project: Value, set: impl FnOnce(&mut Partial)) -> Fixture {
     let folder = tempfile::tempdir().expect("folder");
-    let mut settings = settings(folder.path());
-    set(&mut settings);
-    let (base, server) = open(settings).await.expect("open");
+    let (base, server) = try_serve_with(folder.path(), set).await.expect("open");
     let mut fixture = Fixture {
         base,
         client: reqwest::Client::new(),
@@ -84,15 +82,15 @@ pub async fn start_with(project: Value, set: impl FnOnce(&mut Partial)) -> Fixtu
 }
 
 /// A server on a data folder that may have been used before.
-pub async fn serve(folder: &Path) -> (String, Server) {
-    try_serve(folder).await.expect("open")
-}
-
 pub async fn try_serve(folder: &Path) -> Result<(String, Server), StartError> {
-    open(settings(folder)).await
+    try_serve_with(folder, |_| {}).await
 }
 
-fn settings(folder: &Path) -> Partial {
+/// With settings of the test's own.
+pub async fn try_serve_with(
+    folder: &Path,
+    set: impl FnOnce(&mut Partial),
+) -> Result<(String, Server), StartError> {
     let mut flags = <Partial as confique::Layer>::empty();
     flags.listen = Some("127.0.0.1:0".parse().expect("address"));
     flags.data_dir = Some(folder.to_owned());
@@ -103,10 +101,7 @@ fn settings(folder: &Path) -> Partial {
     flags.requests_per_key = Some(0);
     flags.orders_per_buyer = Some(0);
     flags.polls_per_order = Some(0);
-    flags
-}
-
-async fn open(flags: Partial) -> Result<(String, Server), StartError> {
+    set(&mut flags);
     let bound = Bound::open(Config::load(flags, None).expect("config")).await?;
     let base = format!("http://{}", bound.address);
     Ok((base, bound.serve(axum::Router::new())))
@@ -135,7 +130,11 @@ impl Fixture {
     }
 
     pub async fn start_again(&mut self) {
-        let (base, server) = serve(self.folder.path()).await;
+        self.start_again_with(|_| {}).await;
+    }
+
+    pub async fn start_again_with(&mut self, set: impl FnOnce(&mut Partial)) {
+        let (base, server) = try_serve_with(self.folder.path(), set).await.expect("open");
         self.base = base;
         self.server = Mutex::new(Some(server));
     }

@@ -2,6 +2,7 @@
 
 mod database;
 mod machine;
+mod tls;
 
 use clap::Args;
 use ordercast_server::{
@@ -126,7 +127,8 @@ async fn examine(args: &DoctorArgs) -> Vec<Finding> {
     let mut findings = vec![configuration(&config)];
     findings.extend(machine::data_folder(&config.data_dir));
     findings.push(machine::open_files(&config));
-    findings.push(machine::address(config.listen).await);
+    findings.extend(tls::examine(&config));
+    findings.push(machine::address(&config).await);
     let database = config.data_dir.join(DATABASE);
     findings.extend(database::examine(&database, args.full, args.stuck_minutes));
     findings

@@ -2,10 +2,18 @@
 
 import { Centrifuge as JsonCentrifuge } from 'centrifuge';
 import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
+import { EventSource } from 'eventsource';
 import WebSocket from 'ws';
 import { Journal } from './journal.js';
 
 export const MODES = ['json', 'protobuf'];
+
+/** The SDK's other transports, each with the encodings that it has. */
+export const FALLBACKS = [
+  ['http_stream', 'json'],
+  ['http_stream', 'protobuf'],
+  ['sse', 'json'],
+];
 
 const EVENTS = [
   'connecting',
@@ -27,15 +35,23 @@ export class Tracker {
   #isBinary;
 
   /**
-   * Connects. `at`: a server or a cable to it; `data`: connect data; `options`: more of the SDK's.
-   * The client ends with its test.
+   * Connects. `at`: a server or a cable to it; `data`: connect data; `options`: more of the SDK's,
+   * and `transport`, one of the fallbacks instead of a WebSocket. The client ends with its test.
    */
-  static connect(t, at, mode, data, options = {}) {
+  static connect(t, at, mode, data, { transport, ...options } = {}) {
     const tracker = new Tracker();
     tracker.#isBinary = mode === 'protobuf';
     const Centrifuge = tracker.#isBinary ? ProtobufCentrifuge : JsonCentrifuge;
-    tracker.client = new Centrifuge(`ws://${at.host}:${at.port}/connection/websocket`, {
+    const place = `${at.host}:${at.port}`;
+    const endpoint = transport
+      ? [{ transport, endpoint: `http://${place}/connection/${transport}` }]
+      : `ws://${place}/connection/websocket`;
+    tracker.client = new Centrifuge(endpoint, {
       websocket: recorded(tracker.journal),
+      fetch,
+      readableStream: ReadableStream,
+      eventsource: EventSource,
+      emulationEndpoint: `http://${place}/emulation`,
       data: tracker.#isBinary ? new TextEncoder().encode(JSON.stringify(data)) : data,
       minReconnectDelay: 20,
       maxReconnectDelay: 200,
