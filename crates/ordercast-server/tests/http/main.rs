@@ -7,6 +7,7 @@ mod isolation;
 mod jwt_attacks;
 mod jwt_keys;
 mod mint;
+mod openapi;
 mod order_changes;
 mod order_reads;
 mod order_tokens;

@@ -2,12 +2,15 @@
 //! catalogue's price, and the token to pay it with.
 
 use super::{
-    super::App,
+    super::{
+        App,
+        openapi::{self, IdempotencyKey, UserAddress},
+    },
     checkout::{self, SettingsBody, given},
     error::ApiError,
     object::Object,
     path::At,
-    purchase::{Asked, Placement, line, read},
+    purchase::{Asked, PlacedView, Placement, line, read},
     who,
 };
 use axum::{
@@ -24,8 +27,10 @@ use ordercast_core::{
 };
 use serde::Deserialize;
 use std::net::IpAddr;
+use utoipa::ToSchema;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = AdminToken)]
 struct TokenBody {
     sandbox: Option<bool>,
     user: Option<UserBody>,
@@ -34,29 +39,51 @@ struct TokenBody {
     custom_parameters: Option<Object>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = AdminTokenUser)]
 struct UserBody {
     id: Option<ValueBody>,
     email: Option<ValueBody>,
     country: Option<ValueBody>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = AdminTokenValue)]
 struct ValueBody {
     value: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = AdminTokenPurchase)]
 struct PurchaseBody {
+    #[schema(min_items = 1, max_items = 100)]
     items: Option<Vec<ItemBody>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = AdminTokenItem)]
 struct ItemBody {
+    #[schema(value_type = Sku)]
     sku: String,
+    #[schema(minimum = 1, maximum = 1_000)]
     quantity: Option<u32>,
 }
 
+/// Create an order for a user
+///
+/// At the catalogue's price, with the token to pay it with.
+#[utoipa::path(
+    post,
+    path = "/payment/token",
+    tag = openapi::BACKENDS,
+    operation_id = "createPaymentTokenForUser",
+    params(IdempotencyKey, UserAddress),
+    request_body(content = Option<TokenBody>, example = json!({
+        "user": { "id": { "value": "user-1" }, "country": { "value": "DE" } },
+        "purchase": { "items": [{ "sku": "sword", "quantity": 1 }] },
+    })),
+    responses((status = 201, description = "The order and its token", body = PlacedView))
+)]
 pub async fn create(
     State(app): State<App>,
     At(project): At<String>,

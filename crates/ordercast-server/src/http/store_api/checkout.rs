@@ -12,25 +12,41 @@ use ordercast_core::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::fmt::Display;
+use utoipa::ToSchema;
 
-#[derive(Debug, Default, Deserialize)]
+/// How the payment page behaves and where it leads
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = PurchaseSettings)]
 pub struct SettingsBody {
+    /// At most 8 KiB.
     pub ui: Option<Object>,
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
     pub payment_method: Option<u32>,
+    #[schema(value_type = Option<ReturnUrl>)]
     pub return_url: Option<String>,
     pub redirect_policy: Option<RedirectPolicyBody>,
+    #[schema(value_type = Option<ExternalId>)]
     pub external_id: Option<String>,
     /// Of admin tokens and sessions.
+    #[schema(value_type = Option<Currency>)]
     pub currency: Option<String>,
+    #[schema(value_type = Option<ShortText>)]
     pub language: Option<String>,
     pub sandbox: Option<bool>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// An empty text is as none
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = PurchaseRedirectPolicy)]
 pub struct RedirectPolicyBody {
+    #[schema(value_type = Option<RedirectConditions>)]
     redirect_conditions: Option<String>,
+    /// Seconds.
+    #[schema(maximum = 4_294_967_295_u32)]
     delay: Option<u32>,
+    #[schema(value_type = Option<ManualRedirection>)]
     status_for_manual_redirection: Option<String>,
+    #[schema(value_type = Option<ShortText>)]
     redirect_button_caption: Option<String>,
 }
 
