@@ -65,7 +65,7 @@ struct CreateBody {
     /// Verifies users' JWTs; without both, a secret is made.
     #[schema(min_length = 32)]
     hs256_secret: Option<String>,
-    /// PEM.
+    /// PEM, of RS256.
     #[schema(example = "-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----")]
     rs256_public_key: Option<String>,
     /// The catalogue's first.

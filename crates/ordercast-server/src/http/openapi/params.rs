@@ -127,7 +127,7 @@ parameters! {
     IfNoneMatch: [(
         Header,
         "If-None-Match",
-        text(1, 200, r#"^[ -~]+$"#),
+        ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).build(),
         "The ETag that the caller has; the same version answers 304"
     )];
     LastEventId: [(

@@ -33,7 +33,9 @@ use utoipa::ToSchema;
 #[schema(as = AdminToken)]
 struct TokenBody {
     sandbox: Option<bool>,
+    #[schema(value_type = UserBody, required = true)]
     user: Option<UserBody>,
+    #[schema(value_type = PurchaseBody, required = true)]
     purchase: Option<PurchaseBody>,
     settings: Option<SettingsBody>,
     custom_parameters: Option<Object>,
@@ -42,8 +44,10 @@ struct TokenBody {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = AdminTokenUser)]
 struct UserBody {
+    #[schema(value_type = ValueBody, required = true)]
     id: Option<ValueBody>,
     email: Option<ValueBody>,
+    /// Two letters (ISO 3166-1); needed unless the header X-User-Ip has the buyer's address.
     country: Option<ValueBody>,
 }
 
@@ -56,7 +60,7 @@ struct ValueBody {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = AdminTokenPurchase)]
 struct PurchaseBody {
-    #[schema(min_items = 1, max_items = 100)]
+    #[schema(value_type = Vec<ItemBody>, required = true, min_items = 1, max_items = 100)]
     items: Option<Vec<ItemBody>>,
 }
 
@@ -65,7 +69,7 @@ struct PurchaseBody {
 struct ItemBody {
     #[schema(value_type = Sku)]
     sku: String,
-    #[schema(minimum = 1, maximum = 1_000)]
+    #[schema(value_type = u32, required = true, minimum = 1, maximum = 1_000)]
     quantity: Option<u32>,
 }
 
@@ -78,7 +82,7 @@ struct ItemBody {
     tag = openapi::BACKENDS,
     operation_id = "createPaymentTokenForUser",
     params(IdempotencyKey, UserAddress),
-    request_body(content = Option<TokenBody>, example = json!({
+    request_body(content = TokenBody, example = json!({
         "user": { "id": { "value": "user-1" }, "country": { "value": "DE" } },
         "purchase": { "items": [{ "sku": "sword", "quantity": 1 }] },
     })),

@@ -55,9 +55,9 @@ pub fn cart_id(name: Option<&str>) -> Option<CartId> {
     reason = "read by hand, because a repeated name is no error here"
 )]
 struct CurrencyQuery {
-    /// What the cart is shown in.
-    #[param(required = false)]
-    currency: Option<Currency>,
+    /// What the cart is shown in; an empty one is as none.
+    #[param(required = false, pattern = "^([A-Z]{3})?$", example = "USD")]
+    currency: Option<String>,
 }
 
 /// One user's cart.

@@ -30,7 +30,7 @@ use ordercast_core::{
     OrderId, ProjectId, Sku, UserId,
     catalogue::{Line, Listed},
     money::Currency,
-    order::{Actor, Cause, Checkout, Contact, Content, Country, CustomParameters, Mode, ShortText},
+    order::{Actor, Cause, Checkout, Contact, Content, CustomParameters, Mode},
 };
 use ordercast_store::{
     Change, Idempotency, NewOrder, Outcome, Rendered, StorefrontOutcome, StorefrontRefusal,
@@ -42,16 +42,20 @@ use utoipa::ToSchema;
 
 /// What a client may say of a purchase
 ///
-/// All of it optional; what stands beside it has no effect.
+/// All of it optional, and an empty text is as none; what stands beside it has no effect.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = Purchase)]
 pub struct PurchaseBody {
     /// Without it, the items' default.
-    #[schema(value_type = Option<Currency>)]
+    #[schema(pattern = "^([A-Z]{3})?$", example = "USD")]
     currency: Option<String>,
-    #[schema(value_type = Option<ShortText>)]
+    #[schema(
+        max_length = 255,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$",
+        example = "de"
+    )]
     locale: Option<String>,
-    #[schema(value_type = Option<Country>)]
+    #[schema(pattern = "^([A-Z]{2})?$", example = "DE")]
     country: Option<String>,
     sandbox: Option<bool>,
     /// Of one item; without it 1.
