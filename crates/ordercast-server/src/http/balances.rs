@@ -97,7 +97,7 @@ struct SetBody {
     tag = openapi::BALANCES,
     operation_id = "setBalance",
     request_body(content = SetBody, example = json!({ "amount": 100 })),
-    responses((status = 200, description = "The balance as it is now", body = BalanceView), Conflict)
+    responses((status = 200, description = "The balance as it is now", body = BalanceView))
 )]
 pub async fn set(
     State(app): State<App>,

@@ -88,43 +88,18 @@ impl Surface {
     }
 }
 
+const WEBHOOK: &str = "/v1/inbox/{source}";
+const LINK: &str = "/v1/link";
+
 pub fn complete(path: &str, operation: &mut Operation) {
     let surface = Surface::of(path);
-    let reads = |at: ParameterIn, name: Option<&str>| {
-        let parameters = operation.parameters.iter().flatten();
-        parameters.into_iter().any(|parameter| match parameter {
-            RefOr::T(Parameter {
-                name: given,
-                parameter_in,
-                ..
-            }) => *parameter_in == at && name.is_none_or(|name| name == given),
-            RefOr::Ref(_) => false,
-        })
+    let statuses = match path {
+        "/metrics" => Vec::new(),
+        // Takes what a provider sends, whatever it is, and tells nobody which sources there are.
+        WEBHOOK => vec!["400", "401", "408", "413", "503"],
+        _ => of_kind(surface, path, operation),
     };
-    let mut statuses = vec!["503"];
-    let is_secured = operation.security.is_some();
-    if is_secured {
-        statuses.push("401");
-    }
-    // Who may not read an order on /api is told that there is none, and a key that opens nothing
-    // there that it is not valid.
-    let hides = surface == Surface::Api && (path.contains("/admin/") || path.contains("/order/"));
-    if is_secured && !hides && !path.starts_with("/v1/inbox/") && path != "/v1/link" {
-        statuses.push("403");
-    }
-    if path.contains('{') || path == "/v1/link" {
-        statuses.push("404");
-    }
-    if operation.request_body.is_some() {
-        statuses.extend(["400", "408", "413", "415", "422"]);
-    }
-    if reads(ParameterIn::Query, None) || reads(ParameterIn::Header, Some("x-user")) {
-        statuses.push("422");
-    }
-    if reads(ParameterIn::Header, Some("If-Match")) {
-        statuses.push("412");
-    }
-    let is_conditional = reads(ParameterIn::Header, Some("If-None-Match"));
+    let is_conditional = reads(operation, ParameterIn::Header, Some("If-None-Match"));
     let responses = &mut operation.responses.responses;
     if is_conditional {
         let known = ResponseBuilder::new()
@@ -141,6 +116,48 @@ pub fn complete(path: &str, operation: &mut Operation) {
             responses.entry(status.to_owned()).or_insert(shared);
         }
     }
+}
+
+fn of_kind(surface: Surface, path: &str, operation: &Operation) -> Vec<&'static str> {
+    let mut statuses = vec!["503"];
+    let is_secured = operation.security.is_some();
+    if is_secured {
+        statuses.push("401");
+    }
+    // Who may not read an order on /api is told that there is none, and a key that opens nothing
+    // there that it is not valid.
+    let hides = surface == Surface::Api && (path.contains("/admin/") || path.contains("/order/"));
+    if is_secured && !hides && path != LINK {
+        statuses.push("403");
+    }
+    if path.contains('{') || path == LINK {
+        statuses.push("404");
+    }
+    if operation.request_body.is_some() {
+        statuses.extend(["400", "408", "413", "415", "422"]);
+    }
+    if reads(operation, ParameterIn::Query, None)
+        || reads(operation, ParameterIn::Header, Some("x-user"))
+    {
+        statuses.push("422");
+    }
+    if reads(operation, ParameterIn::Header, Some("If-Match")) {
+        statuses.push("412");
+    }
+    statuses
+}
+
+/// Whether it has a parameter there; any, or one of this name.
+fn reads(operation: &Operation, at: ParameterIn, name: Option<&str>) -> bool {
+    let mut parameters = operation.parameters.iter().flatten();
+    parameters.any(|parameter| match parameter {
+        RefOr::T(Parameter {
+            name: given,
+            parameter_in,
+            ..
+        }) => *parameter_in == at && name.is_none_or(|name| name == given),
+        RefOr::Ref(_) => false,
+    })
 }
 
 fn etag() -> Header {

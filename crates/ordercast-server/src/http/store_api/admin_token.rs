@@ -38,6 +38,7 @@ struct TokenBody {
     #[schema(value_type = PurchaseBody, required = true)]
     purchase: Option<PurchaseBody>,
     settings: Option<SettingsBody>,
+    #[schema(value_type = Option<ordercast_core::order::CustomParameters>)]
     custom_parameters: Option<Object>,
 }
 

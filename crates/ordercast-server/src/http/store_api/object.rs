@@ -6,33 +6,10 @@ use serde::{
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
-use std::{borrow::Cow, fmt};
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{
-        ObjectBuilder, RefOr, Schema,
-        schema::{AdditionalProperties, SchemaType, Type},
-    },
-};
+use std::fmt;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Object(pub Map<String, Value>);
-
-impl PartialSchema for Object {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(SchemaType::new(Type::Object))
-            .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(true)))
-            .description(Some("Members of the caller's own"))
-            .into()
-    }
-}
-
-impl ToSchema for Object {
-    fn name() -> Cow<'static, str> {
-        "FreeObject".into()
-    }
-}
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
