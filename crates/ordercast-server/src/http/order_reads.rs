@@ -368,6 +368,23 @@ fn version(row: VersionRow, reader: Reader) -> VersionView {
     }
 }
 
+/// A server-sent event
+#[derive(ToSchema)]
+#[schema(as = OrderEvent)]
+#[expect(
+    dead_code,
+    reason = "axum writes events; this is how a reader has them"
+)]
+struct EventView {
+    /// The version.
+    id: String,
+    #[schema(pattern = "^version$", example = "version")]
+    event: String,
+    /// The timeline's entry of this version, as JSON.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// Follow an order as server-sent events
 ///
 /// Its versions after `Last-Event-ID`, then each new one when it is committed: the event `version`
@@ -380,7 +397,7 @@ fn version(row: VersionRow, reader: Reader) -> VersionView {
     operation_id = "streamOrder",
     params(LastEventId),
     responses(
-        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The stream", body = EventView, content_type = "text/event-stream"),
         Invalid
     )
 )]
