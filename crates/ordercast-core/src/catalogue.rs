@@ -69,6 +69,7 @@ pub struct ItemVirtualPrice {
 
 /// A property of an item, for whoever shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Attribute {
     pub external_id: String,
@@ -77,6 +78,7 @@ pub struct Attribute {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AttributeValue {
     pub external_id: String,

@@ -9,6 +9,8 @@ pub mod catalogue;
 pub mod channel;
 pub mod ids;
 pub mod money;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod order;
 pub mod provider;
 pub mod session;

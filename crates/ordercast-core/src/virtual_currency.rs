@@ -70,6 +70,7 @@ impl<'de> Deserialize<'de> for VirtualAmount {
 
 /// What an order costs in a virtual currency, with the currency as the catalogue described it then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VirtualPrice {
     pub amount: VirtualAmount,
     /// `None`: there is no discount.

@@ -30,6 +30,7 @@ pub struct Attempt {
 
 /// In the order of rank: of two states with equal times the higher one is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AttemptState {
     /// Heard of, no more.
@@ -76,6 +77,7 @@ pub struct Dispute {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DisputeState {
     /// A question; no money moves.

@@ -13,6 +13,7 @@ pub const RETURN_URL_CHARS_MAX: usize = 1_000;
 pub const EXTERNAL_ID_CHARS_MAX: usize = 255;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Checkout {
     /// The shop's own number of the order or transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,6 +165,7 @@ impl<'de> Deserialize<'de> for CustomParameters {
 
 /// What is known of the buyer beside the id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Contact {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
@@ -180,6 +182,7 @@ impl Contact {
 
 /// How the payment page behaves and where it leads. For whoever shows the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PaymentSettings {
     /// The page's language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -225,6 +228,7 @@ impl<'de> Deserialize<'de> for Ui {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RedirectPolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect_conditions: Option<RedirectConditions>,
@@ -238,6 +242,7 @@ pub struct RedirectPolicy {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RedirectConditions {
     None,
@@ -247,6 +252,7 @@ pub enum RedirectConditions {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ManualRedirection {
     None,

@@ -39,6 +39,7 @@ pub enum Life {
 /// What an operator should know or look at. The first group stays once raised (or until it is
 /// lowered by hand); the second follows from the other facets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Flag {
     /// A payment in another currency was not counted.
@@ -75,6 +76,7 @@ impl Flag {
 
 /// The payment facet, derived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentState {
     None,

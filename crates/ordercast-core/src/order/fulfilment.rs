@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Of an order or of one of its items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Fulfilment {
     #[default]
@@ -19,6 +20,7 @@ pub enum Fulfilment {
 
 /// What the shop may say of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FulfilmentStep {
     Granting,

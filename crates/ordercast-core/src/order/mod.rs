@@ -8,7 +8,7 @@
 mod apply;
 mod attempt;
 mod charge;
-mod checkout;
+pub(crate) mod checkout;
 mod content;
 mod facets;
 mod fulfilment;
@@ -40,6 +40,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     Default,

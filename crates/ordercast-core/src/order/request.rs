@@ -13,6 +13,7 @@ use thiserror::Error;
 
 /// A status that the shop's backend may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Target {
     Paid,

@@ -5,6 +5,7 @@ use std::fmt;
 
 /// As operators and the shop's backend see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     New,
@@ -16,6 +17,7 @@ pub enum Status {
 
 /// As tracking clients see it: SDKs in the field break on any fifth word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TrackingStatus {
     New,

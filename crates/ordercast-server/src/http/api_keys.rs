@@ -5,43 +5,102 @@
 use super::{
     App, body,
     caller::{self, denied, permit},
-    path_id,
+    openapi::{self, Conflict, Empty},
+    path::{At, path_id},
     problem::Problem,
     projects::text,
-    render,
+    render::Time,
 };
 use crate::{auth::sha256, clock};
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use ordercast_core::{
     ProjectId, Timestamp,
     access::{Action, Object, Scopes, authorize_grant},
+    ids::CredentialId,
 };
 use ordercast_store::{
     Change, Credential, CredentialChange, CredentialKind, CredentialOutcome, KeyFamily,
     NewCredential, Outcome, Secret, Submission,
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What of a key is shown to tell it from others: 30 of its 256 bits.
 const PREFIX_LENGTH: usize = 13;
 
-#[derive(Debug, Deserialize)]
+/// An API key to be made
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewApiKey)]
 struct CreateBody {
+    /// 1 to 200 bytes without control characters.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"
+    )]
     name: String,
+    /// `*` alone, or what the key may do.
+    #[schema(min_items = 1, example = json!(["orders:read", "orders:write"]))]
     scopes: Vec<String>,
 }
 
+/// An API key without its secret
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKey)]
+pub struct KeyView {
+    id: CredentialId,
+    name: String,
+    /// How the key begins.
+    prefix: String,
+    #[schema(required)]
+    scopes: Option<Vec<&'static str>>,
+    created_at: Time,
+    /// The name of the key that made it; empty for the one that came with the project.
+    created_by: String,
+    /// Exact to about a minute.
+    #[schema(required)]
+    last_used_at: Option<Time>,
+    #[schema(required)]
+    revoked_at: Option<Time>,
+}
+
+/// An API key, shown this once
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CreatedApiKey)]
+struct CreatedView {
+    #[serde(flatten)]
+    shown: KeyView,
+    key: String,
+}
+
+/// A project's API keys
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKeys)]
+pub struct ListView {
+    keys: Vec<KeyView>,
+}
+
+/// Create an API key
+///
+/// With no more than the caller may do. The key is in the answer, once.
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{project}/api-keys",
+    tag = openapi::KEYS,
+    operation_id = "createApiKey",
+    request_body(content = CreateBody, example = json!({ "name": "backend", "scopes": ["orders:read"] })),
+    responses((status = 201, description = "The key", body = CreatedView), Conflict)
+)]
 pub async fn create(
     State(app): State<App>,
-    Path(project): Path<String>,
+    At(project): At<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -68,49 +127,67 @@ pub async fn create(
     let Some(credential) = made.pop() else {
         return Err(Problem::unavailable());
     };
-    let mut answer = render(&credential, None);
-    answer["key"] = json!(key);
+    let shown = view(&credential, None);
+    let answer = CreatedView { shown, key };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
+/// List API keys
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}/api-keys",
+    tag = openapi::KEYS,
+    operation_id = "listApiKeys",
+    responses((status = 200, description = "All of them, without their secrets", body = ListView))
+)]
 pub async fn list(
     State(app): State<App>,
-    Path(project): Path<String>,
+    At(project): At<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ListView>, Problem> {
     let project: ProjectId = path_id(&project)?;
     let object = Object::Project(project);
     caller::server(&app.auth, &headers, Action::ManageKeys, object)?;
     require(&app, project)?;
-    let keys: Vec<_> = app
+    let keys = app
         .store
         .credentials(project, KeyFamily::Api)
         .await?
         .iter()
-        .map(|key| render(key, app.auth.last_used(key.id)))
+        .map(|key| view(key, app.auth.last_used(key.id)))
         .collect();
-    Ok(Json(json!({ "keys": keys })))
+    Ok(Json(ListView { keys }))
 }
 
+/// Revoke an API key
+///
+/// When the answer comes it is refused already.
+#[utoipa::path(
+    delete,
+    path = "/v1/projects/{project}/api-keys/{id}",
+    tag = openapi::KEYS,
+    operation_id = "revokeApiKey",
+    responses(Empty)
+)]
 pub async fn revoke(
     State(app): State<App>,
-    Path((project, id)): Path<(String, String)>,
+    At((project, id)): At<(String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     end(&app, &project, &id, &headers, KeyFamily::Api).await
 }
 
-fn render(key: &Credential, used_at: Option<Timestamp>) -> Value {
-    json!({
-        "id": key.id,
-        "name": key.label,
-        "prefix": key.name,
-        "scopes": key.scopes.map(Scopes::names),
-        "created_at": render::time(key.created_at),
-        "created_by": key.created_by,
-        "last_used_at": used_at.max(key.last_used_at).map(render::time),
-        "revoked_at": key.ended_at.map(render::time),
-    })
+fn view(key: &Credential, used_at: Option<Timestamp>) -> KeyView {
+    KeyView {
+        id: key.id,
+        name: key.label.clone(),
+        prefix: key.name.clone(),
+        scopes: key.scopes.map(Scopes::names),
+        created_at: Time(key.created_at),
+        created_by: key.created_by.clone(),
+        last_used_at: used_at.max(key.last_used_at).map(Time),
+        revoked_at: key.ended_at.map(Time),
+    }
 }
 
 /// Stores new keys of either family and puts them into use.

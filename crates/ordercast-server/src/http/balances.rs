@@ -1,11 +1,18 @@
 //! `/v1/projects/{project}/users/{user}/balances`: what a user has of the shop's virtual currencies.
 //! Orders debit it; the shop fills it.
 
-use super::{App, body, caller, orders, path_id, problem::Problem, storefront};
+use super::{
+    App, body, caller,
+    openapi::{self, Conflict, IdempotencyKey, Invalid},
+    orders,
+    path::{At, path_id},
+    problem::Problem,
+    storefront::{self, BalanceView},
+};
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -18,8 +25,8 @@ use ordercast_store::{
     Change, StorefrontChange, StorefrontOutcome,
     storefront::{BalanceChange, BalanceEdit},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 fn admit(
     app: &App,
@@ -34,55 +41,104 @@ fn admit(
     Ok((project, user))
 }
 
+/// What a user has
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Balances)]
+pub struct ListView {
+    balances: Vec<LineView>,
+}
+
+/// What a user has of one virtual currency
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BalanceOf)]
+struct LineView {
+    sku: Sku,
+    amount: VirtualAmount,
+}
+
+/// List a user's balances
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}/users/{user}/balances",
+    tag = openapi::BALANCES,
+    operation_id = "listBalances",
+    responses((status = 200, description = "All of them", body = ListView), Invalid)
+)]
 pub async fn list(
     State(app): State<App>,
-    Path((project, user)): Path<(String, String)>,
+    At((project, user)): At<(String, String)>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ListView>, Problem> {
     let (project, user) = admit(&app, &headers, &project, &user)?;
-    let balances: Vec<_> = app
+    let balances = app
         .store
         .balances(project, user)
         .await?
         .into_iter()
-        .map(|(sku, amount)| json!({ "sku": sku, "amount": amount }))
+        .map(|(sku, amount)| LineView { sku, amount })
         .collect();
-    Ok(Json(json!({ "balances": balances })))
+    Ok(Json(ListView { balances }))
 }
 
-#[derive(Debug, Deserialize)]
+/// What the balance shall be
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewBalance)]
 struct SetBody {
     amount: VirtualAmount,
 }
 
-/// Sets a balance, whatever it was. Beside orders that debit it, add instead.
+/// Set a balance
+///
+/// Whatever it was. Beside orders that debit it, add instead.
+#[utoipa::path(
+    put,
+    path = "/v1/projects/{project}/users/{user}/balances/{currency}",
+    tag = openapi::BALANCES,
+    operation_id = "setBalance",
+    request_body(content = SetBody, example = json!({ "amount": 100 })),
+    responses((status = 200, description = "The balance as it is now", body = BalanceView))
+)]
 pub async fn set(
     State(app): State<App>,
-    Path((project, user, currency)): Path<(String, String, String)>,
+    At((project, user, currency)): At<(String, String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<BalanceView>, Problem> {
     let (project, user) = admit(&app, &headers, &project, &user)?;
     let raw = body::read(body, body::API_BYTES_MAX).await?;
     let SetBody { amount } = body::json(&headers, &raw)?;
     let change = change(project, user, &currency, BalanceEdit::Set(amount))?;
     match storefront::submit(&app, change).await? {
-        StorefrontOutcome::Balance(amount) => Ok(Json(json!({ "amount": amount }))),
+        StorefrontOutcome::Balance(amount) => Ok(Json(BalanceView { amount })),
         _ => Err(Problem::unavailable()),
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// How much more it shall be, or less
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = BalanceChange)]
 struct AddBody {
+    #[schema(minimum = -1_000_000_000_000_000_i64, maximum = 1_000_000_000_000_000_i64)]
     change: i64,
 }
 
-/// Adds to a balance or takes from it; with an idempotency key, once.
+/// Add to a balance or take from it
+///
+/// With an idempotency key, once.
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{project}/users/{user}/balances/{currency}",
+    tag = openapi::BALANCES,
+    operation_id = "addToBalance",
+    params(IdempotencyKey),
+    request_body(content = AddBody, example = json!({ "change": 100 })),
+    responses((status = 200, description = "The balance as it is now", body = BalanceView), Conflict)
+)]
 pub async fn add(
     State(app): State<App>,
-    Path((project, user, currency)): Path<(String, String, String)>,
+    At((project, user, currency)): At<(String, String, String)>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {

@@ -77,6 +77,36 @@ pub async fn buyer(
     }
 }
 
+/// As whom somebody reads an order: buyers are not shown what the shop notes for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    Shop,
+    Buyer,
+}
+
+/// Who may ask for an order: the shop's backend as in [`server`], or a buyer as in [`buyer`].
+///
+/// # Errors
+/// 401 without a valid credential, 503 when it could not be checked; for backends, 404 for another
+/// project and 403 for a key that may not read orders.
+pub async fn reader(
+    auth: &Auth,
+    headers: &HeaderMap,
+    project: ProjectId,
+) -> Result<(Principal, Reader), Problem> {
+    match backend(auth, headers) {
+        Ok((principal, _)) => {
+            permit(&principal, Action::ReadOrder, Object::Project(project))?;
+            Ok((principal, Reader::Shop))
+        }
+        Err(_) => match buyer(auth, headers, project).await? {
+            // Whoever holds a link is not the buyer, and is shown less: `/v1/link`.
+            Principal::Link { .. } => Err(Problem::unauthorized()),
+            principal => Ok((principal, Reader::Buyer)),
+        },
+    }
+}
+
 /// # Errors
 /// 404 or 403 as [`authorize`] decides.
 pub fn permit(principal: &Principal, action: Action, object: Object) -> Result<(), Problem> {

@@ -3,25 +3,49 @@
 //! Invariant: a body is on disk before its 2xx; a body whose signature is wrong leaves no trace but
 //! a counter.
 
-use super::{App, body, problem::Problem};
+use super::{App, body, openapi, path::At, problem::Problem};
 use crate::{auth, clock};
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use metrics::counter;
 use ordercast_core::{ids::SourceId, provider::reference};
 use ordercast_store::{Change, InboxEntry, InboxState, Outcome, Provider, Source, Submission};
+use serde::Serialize;
 use serde_json::json;
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
 
+/// What became of a webhook
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Receipt)]
+struct ReceiptView {
+    #[schema(example = "applied")]
+    state: &'static str,
+    reason: String,
+    /// Whether the same came before.
+    duplicate: bool,
+}
+
+/// Tell what happened to a payment
+///
+/// For payment providers. Signed with the source's secret; on disk before it is answered.
+#[utoipa::path(
+    post,
+    path = "/v1/inbox/{source}",
+    tag = openapi::EVENTS,
+    operation_id = "receiveWebhook",
+    request_body(content = serde_json::Value, description = "The provider's event", content_type = "application/json"),
+    responses((status = 200, description = "It is kept", body = ReceiptView))
+)]
 pub async fn receive(
     State(app): State<App>,
-    Path(source): Path<String>,
+    At(source): At<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -59,11 +83,11 @@ pub async fn receive(
             &received.reason,
         ));
     }
-    let answer = json!({
-        "state": received.state.as_str(),
-        "reason": received.reason,
-        "duplicate": received.is_duplicate,
-    });
+    let answer = ReceiptView {
+        state: received.state.as_str(),
+        reason: received.reason,
+        duplicate: received.is_duplicate,
+    };
     Ok((StatusCode::OK, Json(answer)).into_response())
 }
 

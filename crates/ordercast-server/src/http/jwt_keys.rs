@@ -3,9 +3,11 @@
 use super::{
     App,
     api_keys::{add, end, refusal, require, submit},
-    body, caller, path_id,
+    body, caller,
+    openapi::{self, Conflict, Empty},
+    path::{At, path_id},
     problem::Problem,
-    render,
+    render::Time,
 };
 use crate::{
     auth::{
@@ -17,41 +19,129 @@ use crate::{
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use ordercast_core::{
     ProjectId,
     access::{Action, Object},
+    ids::CredentialId,
 };
 use ordercast_store::{
     Credential, CredentialChange, CredentialKind, CredentialOutcome, KeyFamily, NewCredential,
     Outcome, Secret, TokenRules,
 };
-use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 const KID_BYTES_MAX: usize = 256;
 const CLAIM_BYTES_MAX: usize = 200;
 const LISTED_MAX: usize = 16;
 const PARTY_BYTES_MAX: usize = 500;
 
-/// A key (`algorithm` with `secret` or `public_key`), a pasted set of them, or the address of one.
-#[derive(Deserialize)]
+/// A key, a set of keys, or the address of a set
+///
+/// `algorithm` with `secret` or `public_key`; or `jwks` alone; or `jwks_url` alone.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewJwtKey)]
 struct CreateBody {
+    /// HS256, RS256, ES256 or EdDSA.
+    #[schema(pattern = "^(HS256|RS256|ES256|EdDSA)$", example = "HS256")]
     algorithm: Option<String>,
+    /// Without it, tokens of any `kid` are tried with the key.
+    #[schema(min_length = 1, max_length = 256)]
     kid: Option<String>,
+    /// Of HS256: at least 32 bytes. Without it, one is made.
+    #[schema(min_length = 32)]
     secret: Option<String>,
+    /// Of the others, PEM.
     public_key: Option<String>,
+    /// A JSON Web Key Set.
+    #[schema(value_type = Option<Object>)]
     jwks: Option<Box<RawValue>>,
+    /// Where a JSON Web Key Set is; asked at once, and again when it changes.
+    #[schema(example = "https://id.example/.well-known/jwks.json")]
     jwks_url: Option<String>,
 }
 
+/// Keys of users' JWTs
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JwtKeys)]
+pub struct ListView {
+    keys: Vec<KeyView>,
+}
+
+/// A key of users' JWTs, or the address of a set
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JwtKey)]
+struct KeyView {
+    id: CredentialId,
+    /// `null`: of the keys at the address.
+    #[schema(required)]
+    algorithm: Option<&'static str>,
+    #[schema(required)]
+    kid: Option<String>,
+    created_at: Time,
+    created_by: String,
+    #[schema(required)]
+    retired_at: Option<Time>,
+    /// Of an address.
+    #[serde(flatten)]
+    #[schema(value_type = SourceView)]
+    source: Option<SourceView>,
+    /// One that was made, shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    secret: Option<String>,
+}
+
+/// The address of a key set, and what was found there
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JwksSource)]
+struct SourceView {
+    #[schema(required = false)]
+    jwks_url: Option<String>,
+    #[schema(required = false)]
+    key_set: Option<KeySetView>,
+}
+
+/// A key set as it was found
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeySet)]
+struct KeySetView {
+    #[schema(required)]
+    fetched_at: Option<Time>,
+    keys: Vec<SetKeyView>,
+    /// What went wrong the last time.
+    #[schema(required)]
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeySetKey)]
+struct SetKeyView {
+    algorithm: &'static str,
+    #[schema(required)]
+    kid: Option<String>,
+}
+
+/// Accept user JWTs of a key
+///
+/// A shared secret, a public key, a pasted key set, or the address of one.
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{project}/jwt-keys",
+    tag = openapi::KEYS,
+    operation_id = "createJwtKey",
+    request_body(content = CreateBody, example = json!({ "algorithm": "HS256" })),
+    responses((status = 201, description = "The keys", body = ListView), Conflict)
+)]
 pub async fn create(
     State(app): State<App>,
-    Path(project): Path<String>,
+    At(project): At<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -117,11 +207,11 @@ pub async fn create(
         }
     };
     let made = add(&app, project, keys, by).await?;
-    let mut keys: Vec<_> = made.iter().map(|key| render(&app, key)).collect();
-    if let (Some(secret), Some(key)) = (made_secret, keys.first_mut()) {
-        key["secret"] = json!(secret);
+    let mut keys: Vec<_> = made.iter().map(|key| view(&app, key)).collect();
+    if let Some(key) = keys.first_mut() {
+        key.secret = made_secret;
     }
-    Ok((StatusCode::CREATED, Json(json!({ "keys": keys }))).into_response())
+    Ok((StatusCode::CREATED, Json(ListView { keys })).into_response())
 }
 
 fn judged(field: &str, algorithm: Algorithm, value: &str) -> Result<Secret, Problem> {
@@ -188,71 +278,106 @@ fn some_key(field: &str, keys: &[document::PublicKey]) -> Result<(), Problem> {
     Ok(())
 }
 
+/// List keys of user JWTs
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}/jwt-keys",
+    tag = openapi::KEYS,
+    operation_id = "listJwtKeys",
+    responses((status = 200, description = "All of them, without secrets", body = ListView))
+)]
 pub async fn list(
     State(app): State<App>,
-    Path(project): Path<String>,
+    At(project): At<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ListView>, Problem> {
     let project: ProjectId = path_id(&project)?;
     let object = Object::Project(project);
     caller::server(&app.auth, &headers, Action::ManageKeys, object)?;
     require(&app, project)?;
-    let keys: Vec<_> = app
+    let keys = app
         .store
         .credentials(project, KeyFamily::Jwt)
         .await?
         .iter()
-        .map(|key| render(&app, key))
+        .map(|key| view(&app, key))
         .collect();
-    Ok(Json(json!({ "keys": keys })))
+    Ok(Json(ListView { keys }))
 }
 
+/// Retire a key of user JWTs
+///
+/// When the answer comes its tokens are refused already.
+#[utoipa::path(
+    delete,
+    path = "/v1/projects/{project}/jwt-keys/{id}",
+    tag = openapi::KEYS,
+    operation_id = "retireJwtKey",
+    responses(Empty)
+)]
 pub async fn retire(
     State(app): State<App>,
-    Path((project, id)): Path<(String, String)>,
+    At((project, id)): At<(String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     end(&app, &project, &id, &headers, KeyFamily::Jwt).await
 }
 
-fn render(app: &App, key: &Credential) -> Value {
-    let mut answer = json!({
-        "id": key.id,
-        "algorithm": Algorithm::of(key.kind).map(Algorithm::name),
-        "kid": key.kid,
-        "created_at": render::time(key.created_at),
-        "created_by": key.created_by,
-        "retired_at": key.ended_at.map(render::time),
-    });
-    if key.kind == CredentialKind::JwksUrl {
-        let registry = app.auth.registry();
-        let source = registry.jwks(key.id);
-        let report = source.map(jwks::Source::report);
-        answer["jwks_url"] = json!(source.map(|source| source.address.as_str()));
-        answer["key_set"] = json!(report.map(|report| {
-            let keys: Vec<_> = report
-                .keys
-                .iter()
-                .map(|(algorithm, kid)| json!({ "algorithm": algorithm, "kid": kid }))
-                .collect();
-            json!({
-                "fetched_at": report.fetched_at.map(render::time),
-                "keys": keys,
-                "error": report.error.map(|error| error.to_string()),
-            })
-        }));
+fn view(app: &App, key: &Credential) -> KeyView {
+    KeyView {
+        id: key.id,
+        algorithm: Algorithm::of(key.kind).map(Algorithm::name),
+        kid: key.kid.clone(),
+        created_at: Time(key.created_at),
+        created_by: key.created_by.clone(),
+        retired_at: key.ended_at.map(Time),
+        source: (key.kind == CredentialKind::JwksUrl).then(|| source(app, key.id)),
+        secret: None,
     }
-    answer
 }
 
-#[derive(Debug, Deserialize)]
+fn source(app: &App, id: CredentialId) -> SourceView {
+    let registry = app.auth.registry();
+    let source = registry.jwks(id);
+    SourceView {
+        jwks_url: source.map(|source| source.address.as_str().to_owned()),
+        key_set: source.map(|source| key_set(source.report())),
+    }
+}
+
+fn key_set(report: jwks::Report) -> KeySetView {
+    KeySetView {
+        fetched_at: report.fetched_at.map(Time),
+        keys: report
+            .keys
+            .into_iter()
+            .map(|(algorithm, kid)| SetKeyView { algorithm, kid })
+            .collect(),
+        error: report.error.map(|error| error.to_string()),
+    }
+}
+
+/// What users' JWTs must say
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct RulesBody {
+#[schema(as = JwtRules)]
+pub struct RulesBody {
+    /// Where the user's id is; a path by dots.
     #[serde(default = "sub")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
+        example = "sub"
+    )]
     user_claim: String,
+    /// One of these must be in `aud`; none: it is not looked at.
     #[serde(default)]
+    #[schema(max_items = 16)]
     audience: Vec<String>,
+    /// One of these must be `iss`; none: it is not looked at.
     #[serde(default)]
+    #[schema(max_items = 16)]
     issuer: Vec<String>,
 }
 
@@ -260,26 +385,42 @@ fn sub() -> String {
     TokenRules::default().user_claim
 }
 
+/// Read the rules for user JWTs
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}/jwt-rules",
+    tag = openapi::KEYS,
+    operation_id = "readJwtRules",
+    responses((status = 200, description = "The rules", body = RulesBody))
+)]
 pub async fn read_rules(
     State(app): State<App>,
-    Path(project): Path<String>,
+    At(project): At<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<RulesBody>, Problem> {
     let project: ProjectId = path_id(&project)?;
     let object = Object::Project(project);
     caller::server(&app.auth, &headers, Action::ManageKeys, object)?;
     let registry = app.auth.registry();
     let keys = registry.project(project).ok_or_else(Problem::not_found)?;
-    Ok(Json(render_rules(&keys.rules)))
+    Ok(Json(shown(&keys.rules)))
 }
 
-/// Replaces all of them.
+/// Replace the rules for user JWTs
+#[utoipa::path(
+    put,
+    path = "/v1/projects/{project}/jwt-rules",
+    tag = openapi::KEYS,
+    operation_id = "putJwtRules",
+    request_body(content = RulesBody, example = json!({ "user_claim": "sub", "audience": ["shop"] })),
+    responses((status = 200, description = "The rules as they are now", body = RulesBody))
+)]
 pub async fn put_rules(
     State(app): State<App>,
-    Path(project): Path<String>,
+    At(project): At<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<RulesBody>, Problem> {
     let project: ProjectId = path_id(&project)?;
     let object = Object::Project(project);
     caller::server(&app.auth, &headers, Action::ManageKeys, object)?;
@@ -302,7 +443,7 @@ pub async fn put_rules(
         audiences: new.audience,
         issuers: new.issuer,
     };
-    let answer = render_rules(&rules);
+    let answer = shown(&rules);
     let outcome = submit(&app, CredentialChange::SetTokenRules { project, rules }).await?;
     app.auth.reload().await?;
     match outcome {
@@ -311,10 +452,10 @@ pub async fn put_rules(
     }
 }
 
-fn render_rules(rules: &TokenRules) -> Value {
-    json!({
-        "user_claim": rules.user_claim,
-        "audience": rules.audiences,
-        "issuer": rules.issuers,
-    })
+fn shown(rules: &TokenRules) -> RulesBody {
+    RulesBody {
+        user_claim: rules.user_claim.clone(),
+        audience: rules.audiences.clone(),
+        issuer: rules.issuers.clone(),
+    }
 }

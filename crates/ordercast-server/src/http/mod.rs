@@ -6,14 +6,17 @@ pub mod body;
 mod caller;
 mod catalogue;
 pub mod client_address;
+mod docs;
 mod inbox;
 mod jwt_keys;
 mod links;
 mod measure;
+mod openapi;
 mod ops;
 mod order_changes;
 mod order_reads;
 mod orders;
+mod path;
 mod payment_sessions;
 mod payment_tokens;
 pub mod problem;
@@ -28,18 +31,12 @@ mod submit;
 pub use serve::{Hangup, Listener, Shutdown, requested};
 
 use crate::auth::Auth;
-use axum::{
-    Router,
-    http::StatusCode,
-    middleware,
-    routing::{delete, get, post, put},
-};
+use axum::{Router, http::StatusCode, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
-use ordercast_core::ids::Invalid;
 use ordercast_store::Store;
 use problem::Problem;
-use std::str::FromStr;
 use tokio::sync::watch;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What handlers share.
 #[derive(Clone, Debug)]
@@ -52,123 +49,59 @@ pub struct App {
 }
 
 pub fn router(app: App) -> Router {
-    Router::new()
-        .route(
-            "/v1/projects",
-            get(project_settings::list).post(projects::create),
-        )
-        .route(
-            "/v1/projects/{project}",
-            get(project_settings::read).patch(project_settings::change),
-        )
-        .route(
-            "/v1/projects/{project}/items/{sku}",
-            get(catalogue::read)
-                .put(catalogue::put)
-                .delete(catalogue::delete),
-        )
-        .route(
-            "/v1/projects/{project}/items",
-            get(catalogue::list).put(catalogue::put_all),
-        )
-        .route(
-            "/v1/projects/{project}/users/{user}/balances",
-            get(balances::list),
-        )
-        .route(
-            "/v1/projects/{project}/users/{user}/balances/{currency}",
-            put(balances::set).post(balances::add),
-        )
-        .route(
-            "/v1/projects/{project}/payment-sessions/lookup",
-            post(payment_sessions::lookup),
-        )
-        .route(
-            "/v1/projects/{project}/orders",
-            get(order_reads::list).post(orders::create),
-        )
-        .route(
-            "/v1/projects/{project}/orders/{order}",
-            get(order_reads::read),
-        )
-        .route(
-            "/v1/projects/{project}/orders/{order}/stream",
-            get(order_reads::stream),
-        )
-        .route(
-            "/v1/projects/{project}/orders/{order}/versions",
-            get(order_reads::versions),
-        )
-        .route(
-            "/v1/projects/{project}/orders/{order}/transitions",
-            post(order_changes::transition),
-        )
-        .route(
-            "/v1/projects/{project}/orders/{order}/refunds",
-            post(order_changes::refund),
-        )
-        .route(
-            "/v1/projects/{project}/orders/{order}/refund-reversals",
-            post(order_changes::reverse_refund),
-        )
-        .route(
-            "/v1/projects/{project}/orders/{order}/fulfilment",
-            post(order_changes::fulfil),
-        )
-        .route(
-            "/v1/projects/{project}/orders/{order}/review",
-            post(order_changes::review),
-        )
-        .route("/v1/projects/{project}/events", get(projects::events))
-        .route("/v1/projects/{project}/inbox", get(projects::inbox))
-        .route("/v1/inbox/{source}", post(inbox::receive))
-        .route("/health", get(ops::health))
-        .route("/metrics", get(ops::metrics))
-        .merge(credentials())
+    let (router, mut document) = routes().split_for_parts();
+    openapi::complete(&mut document);
+    router.merge(docs::router(document)).with_state(app)
+}
+
+/// By who may call them. A route is made from its handler's documentation, so none is without.
+fn routes() -> OpenApiRouter<App> {
+    let open = OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(ops::health))
+        .routes(routes!(ops::metrics));
+    let of_operator =
+        OpenApiRouter::new().routes(routes!(project_settings::list, projects::create));
+    let of_shops = OpenApiRouter::new()
+        .routes(routes!(project_settings::read, project_settings::change))
+        .routes(routes!(catalogue::list, catalogue::put_all))
+        .routes(routes!(catalogue::read, catalogue::put, catalogue::delete))
+        .routes(routes!(balances::list))
+        .routes(routes!(balances::set, balances::add))
+        .routes(routes!(payment_sessions::lookup))
+        .routes(routes!(order_reads::list, orders::create))
+        .routes(routes!(order_reads::stream))
+        .routes(routes!(order_changes::transition))
+        .routes(routes!(order_changes::refund))
+        .routes(routes!(order_changes::reverse_refund))
+        .routes(routes!(order_changes::fulfil))
+        .routes(routes!(order_changes::review))
+        .routes(routes!(projects::events))
+        .routes(routes!(projects::inbox))
+        .merge(credentials());
+    let of_shops_and_buyers = OpenApiRouter::new()
+        .routes(routes!(order_reads::read))
+        .routes(routes!(order_reads::versions));
+    let of_providers = OpenApiRouter::new().routes(routes!(inbox::receive));
+    open.merge(openapi::by(openapi::OPERATOR, of_operator))
+        .merge(openapi::by(openapi::SHOP, of_shops))
+        .merge(openapi::by(openapi::ORDER_READER, of_shops_and_buyers))
+        .merge(openapi::by(openapi::PROVIDER, of_providers))
+        .merge(links::router())
         .nest("/api", store_api::router())
-        .with_state(app)
 }
 
 /// Keys of projects, and tokens of orders.
-fn credentials() -> Router<App> {
-    Router::new()
-        .route(
-            "/v1/projects/{project}/api-keys",
-            get(api_keys::list).post(api_keys::create),
-        )
-        .route(
-            "/v1/projects/{project}/api-keys/{id}",
-            delete(api_keys::revoke),
-        )
-        .route(
-            "/v1/projects/{project}/jwt-keys",
-            get(jwt_keys::list).post(jwt_keys::create),
-        )
-        .route(
-            "/v1/projects/{project}/jwt-keys/{id}",
-            delete(jwt_keys::retire),
-        )
-        .route(
-            "/v1/projects/{project}/jwt-rules",
-            get(jwt_keys::read_rules).put(jwt_keys::put_rules),
-        )
-        .route(
-            "/v1/projects/{project}/orders/{order}/payment-tokens",
-            get(payment_tokens::list).post(payment_tokens::create),
-        )
-        .route(
-            "/v1/projects/{project}/orders/{order}/payment-tokens/{token}",
-            delete(payment_tokens::revoke),
-        )
-        .route(
-            "/v1/projects/{project}/orders/{order}/links",
-            get(links::list).post(links::create),
-        )
-        .route(
-            "/v1/projects/{project}/orders/{order}/links/{link}",
-            delete(links::revoke),
-        )
-        .merge(links::router())
+fn credentials() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(api_keys::list, api_keys::create))
+        .routes(routes!(api_keys::revoke))
+        .routes(routes!(jwt_keys::list, jwt_keys::create))
+        .routes(routes!(jwt_keys::retire))
+        .routes(routes!(jwt_keys::read_rules, jwt_keys::put_rules))
+        .routes(routes!(payment_tokens::list, payment_tokens::create))
+        .routes(routes!(payment_tokens::revoke))
+        .routes(routes!(links::list, links::create))
+        .routes(routes!(links::revoke))
 }
 
 /// Answers and layers that every route has, those of the realtime and of the demo included.
@@ -193,9 +126,4 @@ async fn method_not_allowed() -> Problem {
         "method_not_allowed",
         "this path does not take this method",
     )
-}
-
-/// An id in a path. What cannot be an id names nothing: 404, as for one that does not exist.
-fn path_id<T: FromStr<Err = Invalid>>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|_| Problem::not_found())
 }

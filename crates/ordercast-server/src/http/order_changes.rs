@@ -3,14 +3,16 @@
 
 use super::{
     App, body, caller,
+    openapi::{self, Conflict, IdempotencyKey, IfMatch},
     orders::{MoneyBody, if_match, submit},
-    path_id,
+    path::{At, path_id},
     problem::Problem,
+    render::ChangedView,
 };
 use crate::clock;
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -22,11 +24,12 @@ use ordercast_core::{
 };
 use ordercast_store::Change;
 use serde::{Deserialize, de::DeserializeOwned};
+use utoipa::ToSchema;
 
 const REASON_BYTES_MAX: usize = 500;
 const ITEMS_MAX: usize = 100;
 
-type OrderPath = Path<(String, String)>;
+type OrderPath = At<(String, String)>;
 
 /// A body that asks something of an order.
 trait Ask: DeserializeOwned {
@@ -68,11 +71,15 @@ async fn change<T: Ask>(
     submit(&app, change, project, route, &headers, &raw, StatusCode::OK).await
 }
 
-#[derive(Debug, Deserialize)]
+/// The status that the order shall have
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Transition)]
 struct TransitionBody {
     to: Target,
+    /// At most 500 bytes.
     #[serde(default)]
+    #[schema(max_length = 500)]
     reason: String,
 }
 
@@ -84,18 +91,31 @@ impl Ask for TransitionBody {
     }
 }
 
+/// Move an order to a status
+///
+/// `paid` and `done` also by word of the shop, without a payment that was seen.
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{project}/orders/{order}/transitions",
+    tag = openapi::CHANGES,
+    operation_id = "transitionOrder",
+    params(IdempotencyKey, IfMatch),
+    request_body(content = TransitionBody, example = json!({ "to": "done", "reason": "handed over" })),
+    responses((status = 200, description = "The order as it is now", body = ChangedView), Conflict)
+)]
 pub async fn transition(
     State(app): State<App>,
-    Path(path): OrderPath,
+    At(path): OrderPath,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     change::<TransitionBody>(app, path, headers, body).await
 }
 
-/// Money that the shop has given back: recorded, not moved.
-#[derive(Debug, Deserialize)]
+/// Money that the shop has given back: recorded, not moved
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewRefund)]
 struct RefundBody {
     /// Without it one is made.
     refund_id: Option<RefundId>,
@@ -103,7 +123,9 @@ struct RefundBody {
     attempt_id: Option<AttemptId>,
     /// Without it, all that the payment still holds.
     amount: Option<MoneyBody>,
+    /// At most 500 bytes.
     #[serde(default)]
+    #[schema(max_length = 500)]
     reason: String,
 }
 
@@ -129,21 +151,36 @@ impl Ask for RefundBody {
     }
 }
 
+/// Record a refund
+///
+/// Of all that a payment still holds, or of a part.
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{project}/orders/{order}/refunds",
+    tag = openapi::CHANGES,
+    operation_id = "refundOrder",
+    params(IdempotencyKey, IfMatch),
+    request_body(content = RefundBody, example = json!({ "amount": { "amount": "1.00", "currency": "USD" } })),
+    responses((status = 200, description = "The order as it is now", body = ChangedView), Conflict)
+)]
 pub async fn refund(
     State(app): State<App>,
-    Path(path): OrderPath,
+    At(path): OrderPath,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     change::<RefundBody>(app, path, headers, body).await
 }
 
-/// A refund that was recorded did not happen.
-#[derive(Debug, Deserialize)]
+/// A refund that was recorded did not happen
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RefundReversal)]
 struct ReversalBody {
     refund_id: RefundId,
+    /// At most 500 bytes.
     #[serde(default)]
+    #[schema(max_length = 500)]
     reason: String,
 }
 
@@ -155,23 +192,38 @@ impl Ask for ReversalBody {
     }
 }
 
+/// Take back a recorded refund
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{project}/orders/{order}/refund-reversals",
+    tag = openapi::CHANGES,
+    operation_id = "reverseRefund",
+    params(IdempotencyKey, IfMatch),
+    request_body(content = ReversalBody, example = json!({ "refund_id": "rf_1" })),
+    responses((status = 200, description = "The order as it is now", body = ChangedView), Conflict)
+)]
 pub async fn reverse_refund(
     State(app): State<App>,
-    Path(path): OrderPath,
+    At(path): OrderPath,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     change::<ReversalBody>(app, path, headers, body).await
 }
 
-#[derive(Debug, Deserialize)]
+/// What was handed over, or taken back
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = FulfilmentChange)]
 struct FulfilmentBody {
     state: FulfilmentStep,
     /// SKUs of the order; none: all that can take the step.
     #[serde(default)]
+    #[schema(max_items = 100)]
     items: Vec<Sku>,
+    /// At most 500 bytes.
     #[serde(default)]
+    #[schema(max_length = 500)]
     reason: String,
 }
 
@@ -193,20 +245,36 @@ impl Ask for FulfilmentBody {
     }
 }
 
+/// Record what was handed over
+///
+/// Of the whole order, or item by item.
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{project}/orders/{order}/fulfilment",
+    tag = openapi::CHANGES,
+    operation_id = "fulfilOrder",
+    params(IdempotencyKey, IfMatch),
+    request_body(content = FulfilmentBody, example = json!({ "state": "delivered" })),
+    responses((status = 200, description = "The order as it is now", body = ChangedView), Conflict)
+)]
 pub async fn fulfil(
     State(app): State<App>,
-    Path(path): OrderPath,
+    At(path): OrderPath,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     change::<FulfilmentBody>(app, path, headers, body).await
 }
 
-#[derive(Debug, Deserialize)]
+/// Whether somebody looks into the order
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Review)]
 struct ReviewBody {
     under_review: bool,
+    /// At most 500 bytes.
     #[serde(default)]
+    #[schema(max_length = 500)]
     reason: String,
 }
 
@@ -218,9 +286,19 @@ impl Ask for ReviewBody {
     }
 }
 
+/// Begin or end a review
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{project}/orders/{order}/review",
+    tag = openapi::CHANGES,
+    operation_id = "reviewOrder",
+    params(IdempotencyKey, IfMatch),
+    request_body(content = ReviewBody, example = json!({ "under_review": true })),
+    responses((status = 200, description = "The order as it is now", body = ChangedView), Conflict)
+)]
 pub async fn review(
     State(app): State<App>,
-    Path(path): OrderPath,
+    At(path): OrderPath,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {

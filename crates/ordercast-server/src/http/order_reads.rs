@@ -1,20 +1,23 @@
-//! `GET /v1/projects/{project}/orders…`: what the shop's backend reads. One order can be waited for,
-//! and followed as a stream.
+//! `GET /v1/projects/{project}/orders…`: what the shop's backend reads, and buyers of their own orders.
+//! One order can be waited for, and followed as a stream.
+//!
+//! Invariant: a buyer learns nothing of what the shop notes for itself: flags, actors, reasons.
 
 use super::{
     App,
     body::Params,
-    caller,
+    caller::{self, Reader, permit},
+    openapi::{self, IfNoneMatch, Invalid, LastEventId},
     orders::unless_known,
-    path_id,
+    path::{At, path_id},
     problem::Problem,
-    render::{self, read_time},
+    render::{self, OrderView, Time, read_time},
     requested,
 };
 use crate::clock;
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response, Sse, sse},
 };
@@ -23,6 +26,7 @@ use futures_util::{Stream, stream};
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
     access::{Action, Object},
+    channel::Offset,
     ids::Version,
     order::{Flag, Mode, Order, Status},
 };
@@ -30,9 +34,9 @@ use ordercast_store::{
     Failure, Found, OrderWatch, VersionRow,
     list::{OrderFilter, Place},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use utoipa::{IntoParams, ToSchema};
 
 const WAIT_SECONDS_MAX: u64 = 30;
 const PAGE: usize = 20;
@@ -41,34 +45,82 @@ const PAGE_MAX: usize = 100;
 const STREAM_LIFE: Duration = Duration::from_secs(300);
 const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-type OrderPath = Path<(String, String)>;
+type OrderPath = At<(String, String)>;
 
 /// Without an unknown name: a filter that is misspelt must not show everything.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ListQuery {
+    /// Of this user.
+    #[param(value_type = Option<UserId>, required = false)]
     user: Option<String>,
-    /// Several by comma.
+    /// `new`, `paid`, `done`, `canceled` or `expired`; several by comma.
+    #[param(
+        required = false,
+        pattern = "^(new|paid|done|canceled|expired)(,(new|paid|done|canceled|expired))*$",
+        example = "new,paid"
+    )]
     status: Option<String>,
+    /// Made at this time or later.
+    #[param(value_type = Option<Time>, required = false)]
     created_from: Option<String>,
+    /// Made before this time.
+    #[param(value_type = Option<Time>, required = false)]
     created_before: Option<String>,
+    /// Changed at this time or later.
+    #[param(value_type = Option<Time>, required = false)]
     updated_from: Option<String>,
+    /// Changed before this time.
+    #[param(value_type = Option<Time>, required = false)]
     updated_before: Option<String>,
+    #[param(required = false)]
     mode: Option<Mode>,
+    #[param(required = false)]
     flag: Option<Flag>,
     /// Minutes for which an order that is not at its end has not changed.
+    #[param(required = false, maximum = 2_147_483_647)]
     stuck_minutes: Option<u32>,
+    /// Without it 20.
+    #[param(required = false, minimum = 1, maximum = 100)]
     limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    #[param(
+        required = false,
+        min_length = 22,
+        max_length = 22,
+        pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"
+    )]
     cursor: Option<String>,
 }
 
-/// Orders that match, newest first. `next_cursor` goes on behind them.
+/// A page of orders
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Orders)]
+struct ListView<'a> {
+    orders: Vec<OrderView<'a>>,
+    /// `null`: there are no more.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// List orders, newest first
+///
+/// `next_cursor` goes on behind them.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}/orders",
+    tag = openapi::ORDERS,
+    operation_id = "listOrders",
+    params(ListQuery),
+    responses((status = 200, description = "A page of orders", body = ListView))
+)]
 pub async fn list(
     State(app): State<App>,
-    Path(project): Path<String>,
+    At(project): At<String>,
     Params(query): Params<ListQuery>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let project: ProjectId = path_id(&project)?;
     let object = Object::Project(project);
     caller::server(&app.auth, &headers, Action::ReadOrder, object)?;
@@ -79,13 +131,12 @@ pub async fn list(
     }
     let filter = filter(query)?;
     let page = app.store.orders(project, filter, before, limit).await?;
-    let orders: Vec<_> = page
-        .items
-        .iter()
-        .map(|found| render::order(&found.order))
-        .collect();
-    let next = page.next.map(cursor);
-    Ok(Json(json!({ "orders": orders, "next_cursor": next })))
+    let orders = page.items.iter().map(|found| render::order(&found.order));
+    let answer = ListView {
+        orders: orders.collect(),
+        next_cursor: page.next.map(cursor),
+    };
+    Ok(Json(answer).into_response())
 }
 
 fn filter(query: ListQuery) -> Result<OrderFilter, Problem> {
@@ -144,25 +195,52 @@ fn open_cursor(text: &str) -> Result<Place, Problem> {
         .ok_or_else(|| Problem::invalid("cursor", "must be the next_cursor of an answer"))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ReadQuery {
-    /// Seconds to hold the answer, 0 to 30, until the order is newer than `version`.
+    /// Seconds to hold the answer until the order is newer than `version`.
     #[serde(default)]
+    #[param(required = false, minimum = 0, maximum = 30)]
     wait: u64,
     /// What the caller has. Without it, what the order is at now.
+    #[param(required = false)]
     version: Option<Version>,
     /// `versions`: with the timeline.
+    #[param(required = false, pattern = "^versions$")]
     expand: Option<String>,
 }
 
+/// An order, with its timeline where that was asked for
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReadOrder)]
+struct ReadView<'a> {
+    #[serde(flatten)]
+    order: OrderView<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<VersionView>, required = false)]
+    versions: Option<Vec<VersionView>>,
+}
+
+/// Read an order
+///
+/// For the shop's backend; for its buyer with a user's JWT or a payment token, without flags, actors
+/// and reasons. Can be held until the order changes.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}/orders/{order}",
+    tag = openapi::ORDERS,
+    operation_id = "readOrder",
+    params(ReadQuery, IfNoneMatch),
+    responses((status = 200, description = "The order", body = ReadView))
+)]
 pub async fn read(
     State(app): State<App>,
-    Path(path): OrderPath,
+    At(path): OrderPath,
     Params(query): Params<ReadQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut found = find(&app, &path, &headers).await?;
+    let (mut found, reader) = find(&app, &path, &headers).await?;
     if query.wait > WAIT_SECONDS_MAX {
         return Err(Problem::invalid("wait", "must be 0 to 30"));
     }
@@ -176,13 +254,17 @@ pub async fn read(
         let wait = Duration::from_secs(query.wait);
         found = hold(&app, found, wait, |order| order.version > version).await?;
     }
-    let mut answer = render::order(&found.order);
-    if with_versions {
-        let rows = app.store.versions(found.order_key).await?;
-        answer["versions"] = rows.iter().map(version_entry).collect();
-    }
+    let versions = if with_versions {
+        Some(timeline(&app, &found, reader).await?)
+    } else {
+        None
+    };
     Ok(unless_known(found.order.version, &headers, || {
-        Json(answer).into_response()
+        let order = match reader {
+            Reader::Shop => render::order(&found.order),
+            Reader::Buyer => render::order_for_buyer(&found.order),
+        };
+        Json(ReadView { order, versions }).into_response()
     }))
 }
 
@@ -219,37 +301,112 @@ async fn reread(app: &App, found: &Found) -> Result<Arc<Found>, Problem> {
         .ok_or_else(Problem::not_found)
 }
 
-/// The order's timeline: every version with who, why and when.
+/// An order's timeline
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Versions)]
+pub struct VersionsView {
+    versions: Vec<VersionView>,
+}
+
+/// How an order stood at one of its versions
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderVersion)]
+pub struct VersionView {
+    version: Version,
+    status: Status,
+    /// Who made it so: not shown to buyers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "api_key:oc_api_1a2b3c")]
+    actor: Option<String>,
+    /// Why: not shown to buyers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    reason: Option<String>,
+    /// Where tracking clients saw it; `null` where they see no difference.
+    #[schema(required)]
+    offset: Option<u32>,
+    created_at: Time,
+}
+
+/// Read an order's timeline
+///
+/// Every version with who, why and when; for its buyer, without who and why.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}/orders/{order}/versions",
+    tag = openapi::ORDERS,
+    operation_id = "listOrderVersions",
+    responses((status = 200, description = "The timeline, oldest first", body = VersionsView))
+)]
 pub async fn versions(
     State(app): State<App>,
-    Path(path): OrderPath,
+    At(path): OrderPath,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
-    let found = find(&app, &path, &headers).await?;
+) -> Result<Json<VersionsView>, Problem> {
+    let (found, reader) = find(&app, &path, &headers).await?;
+    let versions = timeline(&app, &found, reader).await?;
+    Ok(Json(VersionsView { versions }))
+}
+
+async fn timeline(app: &App, found: &Found, reader: Reader) -> Result<Vec<VersionView>, Problem> {
     let rows = app.store.versions(found.order_key).await?;
-    let versions: Vec<_> = rows.iter().map(version_entry).collect();
-    Ok(Json(json!({ "versions": versions })))
+    Ok(rows.into_iter().map(|row| version(row, reader)).collect())
 }
 
-fn version_entry(row: &VersionRow) -> Value {
-    json!({
-        "version": row.version,
-        "status": row.status,
-        "actor": row.actor,
-        "reason": row.reason,
-        "offset": row.offset,
-        "created_at": render::time(row.at),
-    })
+fn version(row: VersionRow, reader: Reader) -> VersionView {
+    let (actor, reason) = match reader {
+        Reader::Shop => (Some(row.actor), Some(row.reason)),
+        Reader::Buyer => (None, None),
+    };
+    VersionView {
+        version: row.version,
+        status: row.status,
+        actor,
+        reason,
+        offset: row.offset.map(Offset::get),
+        created_at: Time(row.at),
+    }
 }
 
-/// The order's versions as server-sent events: those after `Last-Event-ID`, then each new one when
-/// it is committed. Ends after 5 minutes; the browser's `EventSource` comes back where it was.
+/// A server-sent event
+#[derive(ToSchema)]
+#[schema(as = OrderEvent)]
+#[expect(
+    dead_code,
+    reason = "axum writes events; this is how a reader has them"
+)]
+struct EventView {
+    /// The version.
+    id: String,
+    #[schema(pattern = "^version$", example = "version")]
+    event: String,
+    /// The timeline's entry of this version, as JSON.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
+/// Follow an order as server-sent events
+///
+/// Its versions after `Last-Event-ID`, then each new one when it is committed: the event `version`
+/// with the version as its id and the timeline's entry as its data. Ends after 5 minutes; a browser's
+/// `EventSource` comes back where it was.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}/orders/{order}/stream",
+    tag = openapi::ORDERS,
+    operation_id = "streamOrder",
+    params(LastEventId),
+    responses(
+        (status = 200, description = "The stream", body = EventView, content_type = "text/event-stream"),
+        Invalid
+    )
+)]
 pub async fn stream(
     State(app): State<App>,
-    Path(path): OrderPath,
+    At(path): OrderPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = find(&app, &path, &headers).await?;
+    let found = find_for_shop(&app, &path, &headers).await?;
     let last = match headers.get("last-event-id") {
         None => 0,
         Some(id) => id
@@ -293,7 +450,7 @@ fn events(following: Following) -> impl Stream<Item = Result<sse::Event, Infalli
         let event = sse::Event::default()
             .id(row.version.to_string())
             .event("version")
-            .data(version_entry(&row).to_string());
+            .data(render::json(&version(row, Reader::Shop)));
         Some((Ok(event), following))
     })
 }
@@ -325,7 +482,23 @@ impl Following {
     }
 }
 
+/// An order that the caller may read, and as whom. A missing one and a foreign one are one answer.
 async fn find(
+    app: &App,
+    path: &(String, String),
+    headers: &HeaderMap,
+) -> Result<(Arc<Found>, Reader), Problem> {
+    let project: ProjectId = path_id(&path.0)?;
+    let (principal, reader) = caller::reader(&app.auth, headers, project).await?;
+    let order: OrderId = path_id(&path.1)?;
+    let found = app.store.order(project, order).await?;
+    let found = found.ok_or_else(Problem::not_found)?;
+    let object = Object::Order(project, &found.order.user, found.order.id);
+    permit(&principal, Action::ReadOrder, object)?;
+    Ok((found, reader))
+}
+
+async fn find_for_shop(
     app: &App,
     path: &(String, String),
     headers: &HeaderMap,

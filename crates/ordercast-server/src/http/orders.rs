@@ -1,10 +1,16 @@
 //! `/v1/projects/{project}/orders`: what the shop's backend does with orders.
 
-use super::{App, body, caller, path_id, problem::Problem, render};
+use super::{
+    App, body, caller,
+    openapi::{self, Conflict, IdempotencyKey},
+    path::{At, path_id},
+    problem::Problem,
+    render::{self, ChangedView},
+};
 use crate::{auth, clock};
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -19,13 +25,18 @@ use ordercast_core::{
 use ordercast_store::{Change, Idempotency, NewOrder, Rendered, Submission};
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
+use utoipa::ToSchema;
 
 const ITEMS_MAX: usize = 100;
 const LIFETIME_SECONDS: std::ops::RangeInclusive<u32> = 60..=31_536_000;
 
-#[derive(Debug, Deserialize)]
+/// An amount of money in a request
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Amount)]
 pub struct MoneyBody {
+    /// Decimal, with no more places than the currency has; at most 10^15 minor units.
+    #[schema(max_length = 40, pattern = r"^[0-9]+(\.[0-9]+)?$", example = "1.99")]
     amount: String,
     currency: Currency,
 }
@@ -37,8 +48,10 @@ impl MoneyBody {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// What an order is made of
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewOrder)]
 struct CreateBody {
     user_external_id: UserId,
     /// An order that has its number already, for example from a payment provider.
@@ -46,17 +59,23 @@ struct CreateBody {
     /// The whole; without it, the sum of the items' prices.
     price: Option<MoneyBody>,
     #[serde(default)]
+    #[schema(max_items = 100)]
     items: Vec<ItemBody>,
     mode: Option<Mode>,
+    /// Without it, as the project has it.
+    #[schema(minimum = 60, maximum = 31_536_000)]
     expires_in_seconds: Option<u32>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewOrderItem)]
 struct ItemBody {
     sku: Sku,
     #[serde(default = "one")]
+    #[schema(minimum = 1, maximum = 1_000)]
     quantity: u32,
+    /// Of one piece.
     price: Option<MoneyBody>,
 }
 
@@ -64,9 +83,24 @@ const fn one() -> u32 {
     1
 }
 
+/// Create an order
+///
+/// At a price that the shop states: the whole, or one of every item in one currency.
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{project}/orders",
+    tag = openapi::ORDERS,
+    operation_id = "createOrder",
+    params(IdempotencyKey),
+    request_body(content = CreateBody, example = json!({
+        "user_external_id": "user-1",
+        "items": [{ "sku": "sword", "price": { "amount": "1.99", "currency": "USD" } }],
+    })),
+    responses((status = 201, description = "The order, `new`", body = ChangedView), Conflict)
+)]
 pub async fn create(
     State(app): State<App>,
-    Path(project): Path<String>,
+    At(project): At<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {

@@ -6,9 +6,11 @@
 use super::{
     App,
     api_keys::{refusal, submit},
-    body, caller, path_id,
+    body, caller,
+    openapi::{self, Conflict, Empty},
+    path::{At, path_id},
     problem::Problem,
-    render,
+    render::Time,
 };
 use crate::{
     auth::{PAYMENT_TOKEN_MARGIN, PaymentToken},
@@ -17,7 +19,7 @@ use crate::{
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -29,23 +31,68 @@ use ordercast_core::{
 use ordercast_store::{
     CredentialChange, CredentialOutcome, Found, OrderToken, Outcome, TokenEnd, TokenKind,
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
+use utoipa::ToSchema;
 
 const LIFETIME_SECONDS: std::ops::RangeInclusive<u32> = 60..=31_536_000;
 /// In paths and lists, the token that the order was made with.
 const FIRST: &str = "0";
 
-#[derive(Debug, Default, Deserialize)]
+/// A token or a link to be made
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CreateBody {
+#[schema(as = NewToken)]
+pub(super) struct CreateBody {
+    /// Without it, a day after the order's life for a payment token, 30 days for a link.
+    #[schema(minimum = 60, maximum = 31_536_000)]
     expires_in_seconds: Option<u32>,
 }
 
+/// A payment token or a link without its secret
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
+pub(super) struct TokenView {
+    /// 0: the one that the order was made with.
+    id: u32,
+    created_at: Time,
+    /// The name of the key that made it.
+    created_by: String,
+    expires_at: Time,
+    #[schema(required)]
+    revoked_at: Option<Time>,
+}
+
+/// A payment token or a link, shown this once
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CreatedToken)]
+pub(super) struct CreatedView {
+    #[serde(flatten)]
+    pub shown: TokenView,
+    pub token: String,
+}
+
+/// An order's payment tokens
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PaymentTokens)]
+pub struct ListView {
+    tokens: Vec<TokenView>,
+}
+
+/// Create a payment token
+///
+/// A further credential of the buyer for this order. It is in the answer, once.
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{project}/orders/{order}/payment-tokens",
+    tag = openapi::TOKENS,
+    operation_id = "createPaymentToken",
+    request_body(content = Option<CreateBody>, example = json!({ "expires_in_seconds": 3600 })),
+    responses((status = 201, description = "The token", body = CreatedView), Conflict)
+)]
 pub async fn create(
     State(app): State<App>,
-    Path((project, order)): Path<(String, String)>,
+    At((project, order)): At<(String, String)>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -54,38 +101,56 @@ pub async fn create(
     let end = TokenEnd::AfterOrder(PAYMENT_TOKEN_MARGIN);
     let path = (project.as_str(), order.as_str());
     let made = issue(&app, path, &headers, body, (TokenKind::Payment, hash, end)).await?;
-    let mut answer = render(&made);
-    answer["token"] = json!(PaymentToken::issued(made.id, secret).encode());
+    let answer = CreatedView {
+        token: PaymentToken::issued(made.id, secret).encode(),
+        shown: view(made),
+    };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
+/// List an order's payment tokens
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}/orders/{order}/payment-tokens",
+    tag = openapi::TOKENS,
+    operation_id = "listPaymentTokens",
+    responses((status = 200, description = "All of them, without their secrets", body = ListView))
+)]
 pub async fn list(
     State(app): State<App>,
-    Path((project, order)): Path<(String, String)>,
+    At((project, order)): At<(String, String)>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ListView>, Problem> {
     let found = find(&app, &project, &order, &headers).await?;
     let tokens = app
         .store
         .order_tokens(found.order_key, TokenKind::Payment)
         .await?;
-    let mut tokens: Vec<_> = tokens.iter().map(render).collect();
+    let mut tokens: Vec<_> = tokens.into_iter().map(view).collect();
     if found.token_hash.is_some() {
         let order = &found.order;
-        tokens.push(json!({
-            "id": 0,
-            "created_at": render::time(order.created_at),
-            "created_by": "",
-            "expires_at": render::time(order.expires_at.plus(PAYMENT_TOKEN_MARGIN)),
-            "revoked_at": null,
-        }));
+        tokens.push(TokenView {
+            id: 0,
+            created_at: Time(order.created_at),
+            created_by: String::new(),
+            expires_at: Time(order.expires_at.plus(PAYMENT_TOKEN_MARGIN)),
+            revoked_at: None,
+        });
     }
-    Ok(Json(json!({ "tokens": tokens })))
+    Ok(Json(ListView { tokens }))
 }
 
+/// Revoke a payment token
+#[utoipa::path(
+    delete,
+    path = "/v1/projects/{project}/orders/{order}/payment-tokens/{token}",
+    tag = openapi::TOKENS,
+    operation_id = "revokePaymentToken",
+    responses(Empty)
+)]
 pub async fn revoke(
     State(app): State<App>,
-    Path((project, order, token)): Path<(String, String, String)>,
+    At((project, order, token)): At<(String, String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let id = match token.as_str() {
@@ -173,12 +238,12 @@ pub(super) async fn end(
     }
 }
 
-pub(super) fn render(token: &OrderToken) -> Value {
-    json!({
-        "id": token.id,
-        "created_at": render::time(token.created_at),
-        "created_by": token.created_by,
-        "expires_at": render::time(token.expires_at),
-        "revoked_at": token.ended_at.map(render::time),
-    })
+pub(super) fn view(token: OrderToken) -> TokenView {
+    TokenView {
+        id: token.id.get(),
+        created_at: Time(token.created_at),
+        created_by: token.created_by,
+        expires_at: Time(token.expires_at),
+        revoked_at: token.ended_at.map(Time),
+    }
 }

@@ -8,21 +8,30 @@ use axum::{
 use ordercast_store::Failure;
 use serde::Serialize;
 use serde_json::Map;
+use utoipa::ToSchema;
 
-/// An error as the caller sees it. Nothing in it echoes input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// An error of `/v1` (RFC 9457)
+///
+/// Beside these, members that depend on `code`: `field`, `required_scope`, `current_status` and
+/// `current_version`, `limit`, `error`. Nothing in it echoes input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
     kind: &'static str,
+    #[schema(minimum = 400, maximum = 599, example = 422)]
     pub status: u16,
     /// Stable, for programs.
+    #[schema(example = "invalid_field")]
     pub code: &'static str,
     /// For people.
+    #[schema(example = "price: amount must be a decimal number")]
     pub title: String,
     /// Whether the same request may do later: with `Retry-After`.
     #[serde(skip)]
     is_for_now: bool,
     #[serde(flatten)]
+    #[schema(ignore)]
     pub members: Map<String, serde_json::Value>,
 }
 

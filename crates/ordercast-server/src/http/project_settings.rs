@@ -2,65 +2,128 @@
 //! are set. Their secrets are shown nowhere but in the answer that made them.
 
 use super::{
-    App, body, caller, path_id,
+    App, body, caller,
+    openapi::{self, Invalid},
+    path::{At, path_id},
     problem::Problem,
     projects::{lifetime, text},
-    render,
+    render::Time,
 };
 use crate::clock;
-use axum::{
-    Json,
-    body::Body,
-    extract::{Path, State},
-    http::HeaderMap,
-};
+use axum::{Json, body::Body, extract::State, http::HeaderMap};
 use ordercast_core::{
     ProjectId,
     access::{Action, Object},
 };
 use ordercast_store::{Change, Outcome, Project, ProjectChange, Submission};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// By id; for the operator.
-pub async fn list(State(app): State<App>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
-    caller::server(&app.auth, &headers, Action::ReadProject, Object::Server)?;
-    let registry = app.auth.registry();
-    let mut projects: Vec<_> = registry.projects().collect();
-    projects.sort_by_key(|project| project.id);
-    let projects: Vec<_> = projects.into_iter().map(shown).collect();
-    Ok(Json(json!({ "projects": projects })))
+/// A project's settings
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProjectSettings)]
+pub struct SettingsView {
+    project_id: ProjectId,
+    name: String,
+    complete_on_paid: bool,
+    order_lifetime_seconds: u32,
+    virtual_price_integers: bool,
+    created_at: Time,
 }
 
+impl From<&Project> for SettingsView {
+    fn from(project: &Project) -> Self {
+        Self {
+            project_id: project.id,
+            name: project.name.clone(),
+            complete_on_paid: project.settings.complete_on_paid,
+            order_lifetime_seconds: project.settings.order_lifetime_seconds,
+            virtual_price_integers: project.settings.virtual_price_integers,
+            created_at: Time(project.created_at),
+        }
+    }
+}
+
+/// All projects, by id
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProjectList)]
+pub struct ListView {
+    projects: Vec<SettingsView>,
+}
+
+/// List the projects
+#[utoipa::path(
+    get,
+    path = "/v1/projects",
+    tag = openapi::PROJECTS,
+    operation_id = "listProjects",
+    responses((status = 200, description = "All of them, by id", body = ListView))
+)]
+pub async fn list(State(app): State<App>, headers: HeaderMap) -> Result<Json<ListView>, Problem> {
+    caller::server(&app.auth, &headers, Action::ReadProject, Object::Server)?;
+    let registry = app.auth.registry();
+    let mut projects: Vec<_> = registry.projects().map(SettingsView::from).collect();
+    projects.sort_by_key(|project| project.project_id);
+    Ok(Json(ListView { projects }))
+}
+
+/// Read a project's settings
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}",
+    tag = openapi::PROJECTS,
+    operation_id = "readProject",
+    responses((status = 200, description = "The settings, without secrets", body = SettingsView))
+)]
 pub async fn read(
     State(app): State<App>,
-    Path(project): Path<String>,
+    At(project): At<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<SettingsView>, Problem> {
     let project: ProjectId = path_id(&project)?;
     let object = Object::Project(project);
     caller::server(&app.auth, &headers, Action::ReadProject, object)?;
     let registry = app.auth.registry();
     let keys = registry.project(project).ok_or_else(Problem::not_found)?;
-    Ok(Json(shown(&keys.project)))
+    Ok(Json(SettingsView::from(&keys.project)))
 }
 
-#[derive(Debug, Deserialize)]
+/// What of a project is to change; what is not named stays
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ProjectChange)]
 struct ChangeBody {
+    /// 1 to 200 bytes without control characters.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"
+    )]
     name: Option<String>,
+    /// Whether orders are `done` as soon as they are `paid`.
     complete_on_paid: Option<bool>,
+    /// Whether amounts of virtual currencies are numbers on `/api`; without it they are strings.
     virtual_price_integers: Option<bool>,
+    /// Of orders that are made from then on.
+    #[schema(minimum = 60, maximum = 31_536_000)]
     order_lifetime_seconds: Option<u32>,
 }
 
-/// What is not named stays. Orders that are there keep the life that they were made with.
+/// Change a project's settings
+#[utoipa::path(
+    patch,
+    path = "/v1/projects/{project}",
+    tag = openapi::PROJECTS,
+    operation_id = "changeProject",
+    request_body(content = ChangeBody, example = json!({ "complete_on_paid": true })),
+    responses((status = 200, description = "The settings as they are now", body = SettingsView), Invalid)
+)]
 pub async fn change(
     State(app): State<App>,
-    Path(project): Path<String>,
+    At(project): At<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<SettingsView>, Problem> {
     let project: ProjectId = path_id(&project)?;
     let object = Object::Project(project);
     caller::server(&app.auth, &headers, Action::ChangeProject, object)?;
@@ -81,20 +144,9 @@ pub async fn change(
     match app.store.submit(submission).await? {
         Outcome::ProjectChanged(project) => {
             app.auth.reload().await?;
-            Ok(Json(shown(&project)))
+            Ok(Json(SettingsView::from(&*project)))
         }
         Outcome::NotFound => Err(Problem::not_found()),
         _ => Err(Problem::unavailable()),
     }
-}
-
-pub(super) fn shown(project: &Project) -> Value {
-    json!({
-        "project_id": project.id,
-        "name": project.name,
-        "complete_on_paid": project.settings.complete_on_paid,
-        "order_lifetime_seconds": project.settings.order_lifetime_seconds,
-        "virtual_price_integers": project.settings.virtual_price_integers,
-        "created_at": render::time(project.created_at),
-    })
 }

@@ -5,9 +5,11 @@ use super::{
     body::{self, Params},
     caller,
     catalogue::{self, ItemBody},
-    path_id,
+    openapi::{self, Conflict},
+    path::{At, path_id},
     problem::Problem,
-    project_settings, render, requested,
+    render::Time,
+    requested,
 };
 use crate::{
     auth::{self, check_public_key},
@@ -16,44 +18,118 @@ use crate::{
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use ordercast_core::{
-    ProjectId,
+    OrderId, ProjectId,
     access::{Action, Object},
-    ids::SourceId,
+    ids::{SourceId, Version},
+    order::Status,
 };
 use ordercast_store::{
     Change, CredentialKind, NewProject, Outcome, Provider, Settings, Submission,
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
 
 const NAME_BYTES_MAX: usize = 200;
 const PAGE_MAX: u32 = 1_000;
 const WAIT_SECONDS_MAX: u64 = 30;
 
-#[derive(Debug, Deserialize)]
+/// A project to be made
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewProject)]
 struct CreateBody {
+    /// Without it, one is given.
     project_id: Option<ProjectId>,
+    /// 1 to 200 bytes without control characters.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"
+    )]
     name: String,
+    /// Whether orders are `done` as soon as they are `paid`.
     #[serde(default)]
     complete_on_paid: bool,
+    /// Whether amounts of virtual currencies are numbers on `/api`; without it they are strings.
     #[serde(default)]
     virtual_price_integers: bool,
+    /// Without it, 86400.
+    #[schema(minimum = 60, maximum = 31_536_000)]
     order_lifetime_seconds: Option<u32>,
     /// Verifies users' JWTs; without both, a secret is made.
+    #[schema(min_length = 32)]
     hs256_secret: Option<String>,
+    /// PEM, of RS256.
+    #[schema(example = "-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----")]
     rs256_public_key: Option<String>,
+    /// The catalogue's first.
     #[serde(default)]
     items: Vec<ItemBody>,
 }
 
-/// Makes a project with everything that it needs to start: its secrets are in the answer, once.
+/// A project with its secrets, which are shown this once
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Project)]
+struct CreatedView {
+    project_id: ProjectId,
+    name: String,
+    complete_on_paid: bool,
+    order_lifetime_seconds: u32,
+    virtual_price_integers: bool,
+    /// Opens all of the project.
+    #[schema(example = "oc_api_1a2b3c4d5e6f")]
+    api_key: String,
+    jwt: JwtView,
+    inbox: InboxView,
+    created_at: Time,
+}
+
+/// What users' JWTs are verified with
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = ProjectJwt)]
+struct JwtView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    hs256_secret: Option<String>,
+    /// Whether the given public key is in use.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    rs256: bool,
+}
+
+/// Where the payment provider sends what happened
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProjectInbox)]
+struct InboxView {
+    #[schema(example = "reference")]
+    provider: &'static str,
+    source: SourceId,
+    #[schema(example = "/v1/inbox/src_2f1c")]
+    path: String,
+    /// Signs what is sent.
+    secret: String,
+}
+
+/// Create a project
+///
+/// With everything that it needs to start: its secrets are in the answer, once.
+#[utoipa::path(
+    post,
+    path = "/v1/projects",
+    tag = openapi::PROJECTS,
+    operation_id = "createProject",
+    request_body(content = CreateBody, example = json!({
+        "name": "My game",
+        "items": [{ "sku": "sword", "name": "Sword", "price": { "amount": "1.99", "currency": "USD" } }],
+    })),
+    responses((status = 201, description = "The project", body = CreatedView), Conflict)
+)]
 pub async fn create(
     State(app): State<App>,
     headers: HeaderMap,
@@ -77,14 +153,14 @@ pub async fn create(
         api_key[..13].to_owned(),
         auth::sha256(api_key.as_bytes()).to_vec(),
     )];
-    let mut jwt = json!({});
+    let mut jwt = JwtView::default();
     if let Some(pem) = new.rs256_public_key {
         check_public_key(pem.as_bytes())
             .map_err(|error| Problem::invalid("rs256_public_key", error.to_string()))?;
         credentials.push((CredentialKind::Rs256, "rs256".to_owned(), pem.into_bytes()));
-        jwt["rs256"] = json!(true);
+        jwt.rs256 = true;
     }
-    if new.hs256_secret.is_some() || jwt.get("rs256").is_none() {
+    if new.hs256_secret.is_some() || !jwt.rs256 {
         let secret = new.hs256_secret.unwrap_or_else(|| clock::secret("oc_jwt_"));
         if secret.len() < 32 {
             return Err(Problem::invalid(
@@ -97,7 +173,7 @@ pub async fn create(
             "hs256".to_owned(),
             secret.clone().into_bytes(),
         ));
-        jwt["hs256_secret"] = json!(secret);
+        jwt.hs256_secret = Some(secret);
     }
     let items = catalogue::from_list(new.items)?;
 
@@ -118,15 +194,22 @@ pub async fn create(
         Outcome::Project(created) => {
             app.auth.reload().await?;
             let project = created.0;
-            let mut answer = project_settings::shown(&project);
-            answer["api_key"] = json!(api_key);
-            answer["jwt"] = jwt;
-            answer["inbox"] = json!({
-                "provider": "reference",
-                "source": source,
-                "path": format!("/v1/inbox/{source}"),
-                "secret": inbox_secret,
-            });
+            let answer = CreatedView {
+                project_id: project.id,
+                name: project.name,
+                complete_on_paid: project.settings.complete_on_paid,
+                order_lifetime_seconds: project.settings.order_lifetime_seconds,
+                virtual_price_integers: project.settings.virtual_price_integers,
+                api_key,
+                jwt,
+                inbox: InboxView {
+                    provider: "reference",
+                    path: format!("/v1/inbox/{source}"),
+                    source,
+                    secret: inbox_secret,
+                },
+                created_at: Time(project.created_at),
+            };
             Ok((StatusCode::CREATED, Json(answer)).into_response())
         }
         _ => Err(Problem::new(
@@ -165,23 +248,70 @@ pub(super) fn text(field: &str, value: String) -> Result<String, Problem> {
     Ok(value)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct EventsQuery {
+    /// `last_id` of the answer before.
     #[serde(default)]
+    #[param(required = false, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     after: i64,
+    /// More than 1000 are 1000; without it 100.
+    #[param(required = false, minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
-    /// Seconds to wait for a first event, 0..=30.
+    /// Seconds to wait for a first event; more than 30 are 30.
     #[serde(default)]
+    #[param(required = false, minimum = 0, maximum = 30)]
     wait: u64,
 }
 
-/// The project's event feed by cursor. An event's id grows with the commit order.
+/// What happened to a project's orders
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Events)]
+pub struct EventsView {
+    events: Vec<EventView>,
+    /// Asked for with `after`, the feed goes on.
+    last_id: i64,
+}
+
+/// One event; ids grow in the order of the commits
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Event)]
+struct EventView {
+    id: i64,
+    #[serde(rename = "type")]
+    #[schema(example = "order.status_changed")]
+    kind: String,
+    created_at: Time,
+    data: EventData,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct EventData {
+    order_id: OrderId,
+    user_external_id: String,
+    version: Version,
+    status: Status,
+    #[schema(required)]
+    previous_status: Option<String>,
+}
+
+/// Read the event feed
+///
+/// By cursor; an event's id grows with the commit order. Can be held until there is one.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}/events",
+    tag = openapi::EVENTS,
+    operation_id = "listEvents",
+    params(EventsQuery),
+    responses((status = 200, description = "Events after the cursor", body = EventsView))
+)]
 pub async fn events(
     State(app): State<App>,
-    Path(project): Path<String>,
+    At(project): At<String>,
     Params(query): Params<EventsQuery>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<EventsView>, Problem> {
     let project: ProjectId = path_id(&project)?;
     caller::server(
         &app.auth,
@@ -208,38 +338,72 @@ pub async fn events(
         }
     };
     let last_id = rows.last().map_or(query.after, |row| row.id);
-    let events: Vec<_> = rows
+    let events = rows
         .into_iter()
-        .map(|row| {
-            json!({
-                "id": row.id,
-                "type": row.kind,
-                "created_at": render::time(row.at),
-                "data": {
-                    "order_id": row.order,
-                    "user_external_id": row.user,
-                    "version": row.version,
-                    "status": row.status,
-                    "previous_status": row.previous_status,
-                },
-            })
+        .map(|row| EventView {
+            id: row.id,
+            kind: row.kind,
+            created_at: Time(row.at),
+            data: EventData {
+                order_id: row.order,
+                user_external_id: row.user,
+                version: row.version,
+                status: row.status,
+                previous_status: row.previous_status,
+            },
         })
         .collect();
-    Ok(Json(json!({ "events": events, "last_id": last_id })))
+    Ok(Json(EventsView { events, last_id }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct InboxQuery {
+    /// More than 1000 are 1000; without it 100.
+    #[param(required = false, minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
 }
 
-/// What providers sent and what became of it, newest first.
+/// What providers sent
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Inbox)]
+pub struct EntriesView {
+    entries: Vec<EntryView>,
+}
+
+/// One webhook and what became of it
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = InboxEntry)]
+struct EntryView {
+    id: i64,
+    source: String,
+    kind: String,
+    state: String,
+    reason: String,
+    #[schema(required)]
+    order_id: Option<OrderId>,
+    /// How often the same came again.
+    duplicates: u32,
+    received_at: Time,
+}
+
+/// Read what providers sent
+///
+/// And what became of it, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}/inbox",
+    tag = openapi::EVENTS,
+    operation_id = "listInbox",
+    params(InboxQuery),
+    responses((status = 200, description = "Webhooks, newest first", body = EntriesView))
+)]
 pub async fn inbox(
     State(app): State<App>,
-    Path(project): Path<String>,
+    At(project): At<String>,
     Params(query): Params<InboxQuery>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<EntriesView>, Problem> {
     let project: ProjectId = path_id(&project)?;
     caller::server(
         &app.auth,
@@ -248,23 +412,21 @@ pub async fn inbox(
         Object::Project(project),
     )?;
     let limit = query.limit.unwrap_or(100).clamp(1, PAGE_MAX);
-    let entries: Vec<_> = app
+    let entries = app
         .store
         .inbox(project, limit)
         .await?
         .into_iter()
-        .map(|row| {
-            json!({
-                "id": row.id,
-                "source": row.source,
-                "kind": row.kind,
-                "state": row.state,
-                "reason": row.reason,
-                "order_id": row.order,
-                "duplicates": row.duplicates,
-                "received_at": render::time(row.received_at),
-            })
+        .map(|row| EntryView {
+            id: row.id,
+            source: row.source,
+            kind: row.kind,
+            state: row.state,
+            reason: row.reason,
+            order_id: row.order,
+            duplicates: row.duplicates,
+            received_at: Time(row.received_at),
         })
         .collect();
-    Ok(Json(json!({ "entries": entries })))
+    Ok(Json(EntriesView { entries }))
 }

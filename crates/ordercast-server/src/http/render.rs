@@ -3,23 +3,62 @@
 use super::problem::Problem;
 use axum::http::StatusCode;
 use ordercast_core::{
-    Timestamp,
-    money::Money,
-    order::{Attempt, Item, LedgerEntry, Order, Refund, RefundSize, Refusal},
+    OrderId, ProjectId, Sku, Timestamp, UserId,
+    ids::{AttemptId, RefundId, Version},
+    money::{Currency, Money},
+    order::{
+        Attempt, AttemptState, Checkout, DisputeState, Flag, Fulfilment, Item, LedgerEntry,
+        LedgerKind, Mode, Order, PaymentState, Refund, RefundSize, Refusal, Status,
+    },
+    virtual_currency::VirtualPrice,
 };
 use ordercast_store::{Applied, Outcome, Rendered};
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use std::{borrow::Cow, collections::BTreeSet};
 use time::{
     OffsetDateTime,
     format_description::{BorrowedFormatItem, well_known::Rfc3339},
     macros::format_description,
+};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ObjectBuilder, RefOr, Schema,
+        schema::{KnownFormat, SchemaFormat, SchemaType, Type},
+    },
 };
 
 const MILLISECONDS: &[BorrowedFormatItem] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// RFC 3339, UTC, milliseconds.
-pub fn time(at: Timestamp) -> String {
+#[derive(Clone, Copy, Debug)]
+pub struct Time(pub Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&time(self.0))
+    }
+}
+
+impl PartialSchema for Time {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::String))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some("RFC 3339, UTC, milliseconds"))
+            .examples(["2026-11-23T08:00:00.000Z"])
+            .into()
+    }
+}
+
+impl ToSchema for Time {
+    fn name() -> Cow<'static, str> {
+        "Time".into()
+    }
+}
+
+fn time(at: Timestamp) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.millis()) * 1_000_000)
         .ok()
         .and_then(|time| time.format(MILLISECONDS).ok())
@@ -33,95 +72,249 @@ pub fn read_time(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millis(i64::try_from(millis).ok()?))
 }
 
-pub fn money(money: Money) -> Value {
-    json!({ "amount": money.amount(), "currency": money.currency })
+/// An amount of money
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Money)]
+pub struct MoneyView {
+    /// Decimal, with the currency's full number of places; below zero only where money went back.
+    #[schema(pattern = r"^-?\d+(\.\d+)?$", example = "1.99")]
+    pub amount: String,
+    pub currency: Currency,
 }
 
-/// Minor units of the order's currency; `null` for an order that costs no money.
-fn minor(order: &Order, minor: i64) -> Option<Value> {
+pub fn money(money: Money) -> MoneyView {
+    MoneyView {
+        amount: money.amount(),
+        currency: money.currency,
+    }
+}
+
+/// Minor units of the order's currency; `None` for an order that costs no money.
+fn minor(order: &Order, minor: i64) -> Option<MoneyView> {
     let currency = order.content.price?.currency;
     let sign = if minor < 0 { "-" } else { "" };
     let money = Money::new(minor.abs(), currency).ok()?;
-    Some(json!({ "amount": format!("{sign}{}", money.amount()), "currency": currency }))
-}
-
-fn item(order: &Order, item: &Item) -> Value {
-    json!({
-        "sku": item.sku,
-        "quantity": item.quantity,
-        "price": item.price.map(money),
-        "fulfilment": order.facets.fulfilment_of(&item.sku),
+    Some(MoneyView {
+        amount: format!("{sign}{}", money.amount()),
+        currency,
     })
 }
 
-fn attempt(order: &Order, attempt: &Attempt) -> Value {
-    let refund = |refund: &Refund| {
+/// An order, with all that is known of it
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Order)]
+pub struct OrderView<'a> {
+    order_id: OrderId,
+    project_id: ProjectId,
+    user_external_id: &'a UserId,
+    status: Status,
+    version: Version,
+    mode: Mode,
+    /// `null`: it costs no money.
+    #[schema(required)]
+    price: Option<MoneyView>,
+    /// `null`: it costs no virtual currency.
+    #[schema(required)]
+    virtual_price: Option<&'a VirtualPrice>,
+    checkout: &'a Checkout,
+    is_free: bool,
+    items: Vec<ItemView<'a>>,
+    payment: PaymentState,
+    /// What came in and was not given back.
+    #[schema(required)]
+    net_paid: Option<MoneyView>,
+    fulfilment: Fulfilment,
+    #[schema(required)]
+    dispute: Option<DisputeState>,
+    /// What an operator should know or look at; not shown to buyers.
+    #[schema(value_type = Vec<Flag>, required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags: Option<&'a BTreeSet<Flag>>,
+    attempts: Vec<AttemptView<'a>>,
+    ledger: Vec<LedgerEntryView<'a>>,
+    created_at: Time,
+    updated_at: Time,
+    expires_at: Time,
+}
+
+/// An item of an order
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderItem)]
+pub struct ItemView<'a> {
+    sku: &'a Sku,
+    quantity: u32,
+    /// Of one piece.
+    #[schema(required)]
+    price: Option<MoneyView>,
+    fulfilment: Fulfilment,
+}
+
+/// One way in which somebody tried to pay
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
+pub struct AttemptView<'a> {
+    attempt_id: &'a AttemptId,
+    state: AttemptState,
+    #[schema(required)]
+    captured: Option<MoneyView>,
+    /// Captured and not given back.
+    #[schema(required)]
+    net: Option<MoneyView>,
+    refunds: Vec<RefundView<'a>>,
+    #[schema(required)]
+    dispute: Option<DisputeView>,
+}
+
+/// Money that was given back
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Refund)]
+pub struct RefundView<'a> {
+    /// `null`: the provider has no names for refunds.
+    #[schema(required)]
+    refund_id: Option<&'a RefundId>,
+    /// `null`: the provider did not say.
+    #[schema(required)]
+    amount: Option<MoneyView>,
+    /// Whether `amount` is the sum of this and all refunds before it.
+    is_total: bool,
+    is_reversed: bool,
+}
+
+/// A payment that its payer disputes
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Dispute)]
+pub struct DisputeView {
+    state: DisputeState,
+    #[schema(required)]
+    amount: Option<MoneyView>,
+}
+
+/// One signed amount; their sum is `net_paid`
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LedgerEntry)]
+pub struct LedgerEntryView<'a> {
+    attempt_id: &'a AttemptId,
+    kind: LedgerKind,
+    #[schema(required)]
+    refund_id: Option<&'a RefundId>,
+    #[schema(required)]
+    amount: Option<MoneyView>,
+}
+
+fn item<'a>(order: &Order, item: &'a Item) -> ItemView<'a> {
+    ItemView {
+        sku: &item.sku,
+        quantity: item.quantity,
+        price: item.price.map(money),
+        fulfilment: order.facets.fulfilment_of(&item.sku),
+    }
+}
+
+fn attempt<'a>(order: &Order, attempt: &'a Attempt) -> AttemptView<'a> {
+    let refund = |refund: &'a Refund| {
         let amount = match refund.size {
             RefundSize::Whole => Some(attempt.captured),
             RefundSize::Part(minor) | RefundSize::Total(minor) => Some(minor),
             RefundSize::Unknown => None,
         };
-        json!({
-            "refund_id": refund.id,
-            "amount": amount.and_then(|amount| minor(order, amount)),
-            "is_total": matches!(refund.size, RefundSize::Total(_)),
-            "is_reversed": refund.reversed,
-        })
+        RefundView {
+            refund_id: refund.id.as_ref(),
+            amount: amount.and_then(|amount| minor(order, amount)),
+            is_total: matches!(refund.size, RefundSize::Total(_)),
+            is_reversed: refund.reversed,
+        }
     };
-    json!({
-        "attempt_id": attempt.id,
-        "state": attempt.state,
-        "captured": minor(order, attempt.captured),
-        "net": minor(order, attempt.net()),
-        "refunds": attempt.refunds.iter().map(refund).collect::<Vec<_>>(),
-        "dispute": attempt.dispute.map(|dispute| json!({
-            "state": dispute.state,
-            "amount": minor(order, dispute.amount.unwrap_or(attempt.captured)),
-        })),
+    AttemptView {
+        attempt_id: &attempt.id,
+        state: attempt.state,
+        captured: minor(order, attempt.captured),
+        net: minor(order, attempt.net()),
+        refunds: attempt.refunds.iter().map(refund).collect(),
+        dispute: attempt.dispute.map(|dispute| DisputeView {
+            state: dispute.state,
+            amount: minor(order, dispute.amount.unwrap_or(attempt.captured)),
+        }),
+    }
+}
+
+fn ledger_entry<'a>(order: &Order, entry: &LedgerEntry<'a>) -> LedgerEntryView<'a> {
+    LedgerEntryView {
+        attempt_id: entry.attempt,
+        kind: entry.kind,
+        refund_id: entry.refund,
+        amount: minor(order, entry.minor),
+    }
+}
+
+pub fn order(order: &Order) -> OrderView<'_> {
+    let (content, facets) = (&order.content, &order.facets);
+    OrderView {
+        order_id: order.id,
+        project_id: order.project,
+        user_external_id: &order.user,
+        status: order.status(),
+        version: order.version,
+        mode: order.mode,
+        price: content.price.map(money),
+        virtual_price: content.virtual_price.as_ref(),
+        checkout: &content.checkout,
+        is_free: content.is_free(),
+        items: content.items.iter().map(|i| item(order, i)).collect(),
+        payment: facets.payment(),
+        net_paid: minor(order, facets.net_paid()),
+        fulfilment: facets.fulfilment,
+        dispute: facets.dispute(),
+        flags: Some(&facets.flags),
+        attempts: facets.attempts.iter().map(|a| attempt(order, a)).collect(),
+        ledger: facets
+            .ledger()
+            .iter()
+            .map(|e| ledger_entry(order, e))
+            .collect(),
+        created_at: Time(order.created_at),
+        updated_at: Time(order.updated_at),
+        expires_at: Time(order.expires_at),
+    }
+}
+
+/// The order as its buyer sees it: without what the shop notes for itself.
+pub fn order_for_buyer(shown: &Order) -> OrderView<'_> {
+    OrderView {
+        flags: None,
+        ..order(shown)
+    }
+}
+
+/// The order after a change
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChangedOrder)]
+pub struct ChangedView<'a> {
+    #[serde(flatten)]
+    order: OrderView<'a>,
+    position: PositionView<'a>,
+}
+
+/// Where the order's channel is: a tracking client that has reached it has seen the change
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Position)]
+struct PositionView<'a> {
+    epoch: &'a str,
+    offset: u32,
+}
+
+fn applied(applied: &Applied) -> String {
+    json(&ChangedView {
+        order: order(applied.order()),
+        position: PositionView {
+            epoch: applied.epoch.as_str(),
+            offset: applied.offset.get(),
+        },
     })
 }
 
-fn ledger_entry(order: &Order, entry: &LedgerEntry) -> Value {
-    json!({
-        "attempt_id": entry.attempt,
-        "kind": entry.kind,
-        "refund_id": entry.refund,
-        "amount": minor(order, entry.minor),
-    })
-}
-
-pub fn order(order: &Order) -> Value {
-    json!({
-        "order_id": order.id,
-        "project_id": order.project,
-        "user_external_id": order.user,
-        "status": order.status(),
-        "version": order.version,
-        "mode": order.mode,
-        "price": order.content.price.map(money),
-        "virtual_price": order.content.virtual_price,
-        "checkout": order.content.checkout,
-        "is_free": order.content.is_free(),
-        "items": order.content.items.iter().map(|i| item(order, i)).collect::<Vec<_>>(),
-        "payment": order.facets.payment(),
-        "net_paid": minor(order, order.facets.net_paid()),
-        "fulfilment": order.facets.fulfilment,
-        "dispute": order.facets.dispute(),
-        "flags": order.facets.flags,
-        "attempts": order.facets.attempts.iter().map(|a| attempt(order, a)).collect::<Vec<_>>(),
-        "ledger": order.facets.ledger().iter().map(|e| ledger_entry(order, e)).collect::<Vec<_>>(),
-        "created_at": time(order.created_at),
-        "updated_at": time(order.updated_at),
-        "expires_at": time(order.expires_at),
-    })
-}
-
-/// The order after a change, with its channel's position: a tracking client that has reached it has
-/// seen the change.
-fn applied(applied: &Applied) -> Value {
-    let mut value = order(applied.order());
-    value["position"] = json!({ "epoch": applied.epoch, "offset": applied.offset });
-    value
+/// Views always serialise: their maps have text for keys.
+pub fn json(view: &impl Serialize) -> String {
+    serde_json::to_string(view).unwrap_or_else(|_| "{}".to_owned())
 }
 
 /// 409 for what another state of the order would allow, 422 for what no state would.
@@ -146,7 +339,7 @@ pub fn outcome(outcome: &Outcome, success: StatusCode) -> Rendered {
         Outcome::Order(change) => {
             return Rendered {
                 status: success.as_u16(),
-                body: applied(change).to_string(),
+                body: applied(change),
             };
         }
         Outcome::Replayed(rendered) => return rendered.clone(),

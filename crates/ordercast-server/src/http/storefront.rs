@@ -1,13 +1,22 @@
 //! Changes of catalogue and balances as `/v1` answers them.
 
-use super::{App, problem::Problem};
+use super::{App, problem::Problem, render};
 use crate::clock;
 use axum::http::StatusCode;
+use ordercast_core::virtual_currency::VirtualAmount;
 use ordercast_store::{
     Change, Outcome, Rendered, StorefrontChange, StorefrontOutcome, StorefrontRefusal, Submission,
     storefront::{BALANCES_MAX, ITEMS_MAX},
 };
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A balance as it is now
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Balance)]
+pub struct BalanceView {
+    pub amount: VirtualAmount,
+}
 
 /// Without an idempotency key: for changes that set something, and may be repeated.
 ///
@@ -33,7 +42,7 @@ pub fn outcome(outcome: &StorefrontOutcome, success: StatusCode) -> Rendered {
         StorefrontOutcome::Balance(amount) => {
             return Rendered {
                 status: success.as_u16(),
-                body: json!({ "amount": amount }).to_string(),
+                body: render::json(&BalanceView { amount: *amount }),
             };
         }
         StorefrontOutcome::Refused(refusal) => refused(*refusal),

@@ -70,36 +70,54 @@ impl Neighbour {
     }
 }
 
-/// Every way in, with the ids of whoever is asked for.
-fn surfaces(project: &Value, order: &Value) -> Vec<(Method, String)> {
-    let v1 = |rest: &str| format!("/v1/projects/{project}{rest}");
-    let v2 = |rest: &str| format!("/api/v2/project/{project}{rest}");
-    let of_order = |rest: &str| v1(&format!("/orders/{order}{rest}"));
-    vec![
-        (Method::GET, v2(&format!("/order/{order}"))),
-        (Method::POST, v2("/payment/item/canary-item")),
-        (Method::PUT, v1("/items/canary-item")),
-        (Method::POST, v1("/orders")),
-        (Method::GET, of_order("")),
-        (Method::GET, of_order("/versions")),
-        (Method::POST, of_order("/transitions")),
-        (Method::GET, of_order("/payment-tokens")),
-        (Method::POST, of_order("/payment-tokens")),
-        (Method::DELETE, of_order("/payment-tokens/0")),
-        (Method::GET, of_order("/links")),
-        (Method::POST, of_order("/links")),
-        (Method::DELETE, of_order("/links/1")),
-        (Method::GET, v1("/events")),
-        (Method::GET, v1("/inbox")),
-        (Method::GET, v1("/api-keys")),
-        (Method::POST, v1("/api-keys")),
-        (Method::DELETE, v1("/api-keys/1")),
-        (Method::GET, v1("/jwt-keys")),
-        (Method::POST, v1("/jwt-keys")),
-        (Method::DELETE, v1("/jwt-keys/1")),
-        (Method::GET, v1("/jwt-rules")),
-        (Method::PUT, v1("/jwt-rules")),
-    ]
+/// An operation of the document, as somebody would ask for it.
+#[derive(Clone, Debug)]
+struct Operation {
+    method: Method,
+    path: String,
+    /// What the document says may be the answer to a caller who may not.
+    refusals: Vec<u16>,
+}
+
+/// Every operation of the document that is of a project, with the ids of whoever is asked for.
+async fn operations(f: &Fixture, project: &Value, order: &Value) -> Vec<Operation> {
+    let document = f.get("/openapi.json", "").await.json();
+    let paths = document["paths"].as_object().expect("paths");
+    let mut operations = Vec::new();
+    for (template, item) in paths {
+        if !template.contains("{project}") {
+            continue;
+        }
+        let path = template
+            .replace("{project}", &project.to_string())
+            .replace("{order}", &order.to_string())
+            .replace("{sku}", "canary-item")
+            .replace("{user}", "canary-user")
+            .replace("{currency}", "canary-item")
+            .replace("{cart}", "current")
+            .replace("{token}", "0")
+            .replace("{id}", "1")
+            .replace("{link}", "1");
+        assert!(
+            !path.contains('{'),
+            "{path}: what stands for its parameter?"
+        );
+        for (method, operation) in item.as_object().expect("item") {
+            let responses = operation["responses"].as_object().expect("responses");
+            let refusals = ["401", "403", "404"]
+                .into_iter()
+                .filter(|status| responses.contains_key(*status))
+                .map(|status| status.parse().expect("status"))
+                .collect();
+            operations.push(Operation {
+                method: method.to_uppercase().parse().expect("method"),
+                path: path.clone(),
+                refusals,
+            });
+        }
+    }
+    assert!(operations.len() > 50, "{}", operations.len());
+    operations
 }
 
 async fn ask(f: &Fixture, method: &Method, path: &str, credential: &str) -> Answer {
@@ -143,7 +161,12 @@ async fn no_credential_opens_another_project() {
     let f = start_default().await;
     let neighbour = Neighbour::start(&f).await;
     for (name, credential) in credentials(&f).await {
-        for (method, path) in surfaces(&neighbour.project, &neighbour.order) {
+        for Operation {
+            method,
+            path,
+            refusals,
+        } in operations(&f, &neighbour.project, &neighbour.order).await
+        {
             let answer = ask(&f, &method, &path, &credential).await;
             let expected = if name == "API key" && path.starts_with("/v1/") {
                 StatusCode::NOT_FOUND
@@ -155,6 +178,7 @@ async fn no_credential_opens_another_project() {
                 "{name}: {method} {path} {}",
                 answer.text
             );
+            assert!(refusals.contains(&expected.as_u16()), "{method} {path}");
             assert!(
                 !bytes(&answer).contains(CANARY),
                 "{name}: {path} {}",
@@ -194,12 +218,12 @@ async fn there_is_no_telling_whether_a_project_exists() {
     let neighbour = Neighbour::start(&f).await;
     let nowhere = json!(4_242);
     for (name, credential) in credentials(&f).await {
-        for ((method, path), (_, unknown)) in surfaces(&neighbour.project, &neighbour.order)
-            .into_iter()
-            .zip(surfaces(&nowhere, &neighbour.order))
-        {
-            let there = ask(&f, &method, &path, &credential).await;
-            let nowhere = ask(&f, &method, &unknown, &credential).await;
+        let operations_there = operations(&f, &neighbour.project, &neighbour.order).await;
+        let operations_nowhere = operations(&f, &nowhere, &neighbour.order).await;
+        for (there, nowhere) in operations_there.iter().zip(&operations_nowhere) {
+            let Operation { method, path, .. } = there;
+            let there = ask(&f, method, path, &credential).await;
+            let nowhere = ask(&f, method, &nowhere.path, &credential).await;
             assert_eq!(bytes(&there), bytes(&nowhere), "{name}: {method} {path}");
         }
         let (_, there) = socket::first_reply(&f, &neighbour.project, &credential).await;
@@ -246,4 +270,91 @@ async fn there_is_no_telling_whether_an_order_exists() {
         }
         assert_eq!(answers.len(), 1, "{name}: {answers:#?}");
     }
+}
+
+#[tokio::test]
+async fn no_buyer_does_anything_with_the_order_of_another() {
+    let f = start_default().await;
+    let theirs = json!(f.create_order("canary-user").await);
+    let bought = f
+        .post(&f.v2("/payment/item/sword"), &user_jwt("alice"), &json!({}))
+        .await
+        .json();
+    let token = bought["token"].as_str().expect("token").to_owned();
+    let operations = operations(&f, &json!(f.project), &theirs).await;
+    let of_the_order = format!("/{theirs}");
+    for credential in [user_jwt("alice"), token] {
+        for Operation { method, path, .. } in &operations {
+            let is_theirs = path.contains(&of_the_order) || path.starts_with("/v1/");
+            if !is_theirs && !path.contains("/admin/") {
+                continue;
+            }
+            let answer = ask(&f, method, path, &credential).await;
+            let status = answer.status;
+            assert!(
+                matches!(status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND),
+                "{method} {path}: {status} {}",
+                answer.text
+            );
+            assert!(!bytes(&answer).contains(CANARY), "{path} {}", answer.text);
+        }
+    }
+    let path = f.v1(&format!("/orders/{theirs}"));
+    let order = f.get(&path, &f.api_key).await.json();
+    assert_eq!(order["version"], 1, "nothing was changed: {order}");
+}
+
+#[tokio::test]
+async fn on_v1_too_a_buyer_reads_the_own_order_and_cannot_tell_others_from_none() {
+    let f = start_default().await;
+    let bobs = f.create_order("bob").await;
+    let bought = f
+        .post(&f.v2("/payment/item/sword"), &user_jwt("alice"), &json!({}))
+        .await
+        .json();
+    let (mine, token) = (
+        &bought["order_id"],
+        bought["token"].as_str().expect("token"),
+    );
+    let moved = json!({ "to": "paid", "reason": "for the shop alone" });
+    let path = f.v1(&format!("/orders/{mine}/transitions"));
+    f.post(&path, &f.api_key, &moved).await;
+    for credential in [user_jwt("alice"), token.to_owned()] {
+        for rest in ["", "?expand=versions", "/versions"] {
+            let path = f.v1(&format!("/orders/{mine}{rest}"));
+            let answer = f.get(&path, &credential).await;
+            assert_eq!(answer.status, StatusCode::OK, "{path} {}", answer.text);
+            for hidden in ["for the shop alone", "reason", "actor", "flags", "api_key"] {
+                assert!(!answer.text.contains(hidden), "{path} {}", answer.text);
+            }
+            let whole = f.get(&path, &f.api_key).await;
+            assert!(whole.text.contains("flags") || whole.text.contains("for the shop alone"));
+        }
+        for rest in ["", "/versions"] {
+            let mut answers = std::collections::HashSet::new();
+            for order in [&bobs.to_string(), "77", "2147483647", "0", "-1", "x"] {
+                let path = f.v1(&format!("/orders/{order}{rest}"));
+                let answer = f.get(&path, &credential).await;
+                assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+                answers.insert(bytes(&answer));
+            }
+            assert_eq!(answers.len(), 1, "{rest}: {answers:#?}");
+        }
+        for refused in ["/orders", &format!("/orders/{mine}/stream"), "/events"] {
+            let answer = f.get(&f.v1(refused), &credential).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{refused}");
+        }
+    }
+    // A link shows less, elsewhere; a narrow key is told which scope it lacks.
+    let path = f.v1(&format!("/orders/{mine}"));
+    let link = f
+        .post(&format!("{path}/links"), &f.api_key, &json!({}))
+        .await;
+    let link = link.json()["token"].as_str().expect("token").to_owned();
+    assert_eq!(f.get(&path, &link).await.status, StatusCode::UNAUTHORIZED);
+    let narrow = json!({ "name": "narrow", "scopes": ["events:read"] });
+    let narrow = f.post(&f.v1("/api-keys"), &f.api_key, &narrow).await.json();
+    let answer = f.get(&path, narrow["key"].as_str().expect("key")).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(answer.json()["required_scope"], "orders:read");
 }

@@ -10,6 +10,7 @@ mod jwt_attacks;
 mod jwt_keys;
 mod limits;
 mod mint;
+mod openapi;
 mod order_changes;
 mod order_reads;
 mod order_tokens;

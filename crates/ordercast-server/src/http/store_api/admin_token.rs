@@ -2,12 +2,15 @@
 //! catalogue's price, and the token to pay it with.
 
 use super::{
-    super::App,
+    super::{
+        App,
+        openapi::{self, IdempotencyKey, UserAddress},
+    },
     checkout::{self, SettingsBody, given},
     error::ApiError,
     object::Object,
     path::At,
-    purchase::{Asked, Placement, line, read},
+    purchase::{Asked, PlacedView, Placement, line, read},
     who,
 };
 use axum::{
@@ -24,39 +27,68 @@ use ordercast_core::{
 };
 use serde::Deserialize;
 use std::net::IpAddr;
+use utoipa::ToSchema;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = AdminToken)]
 struct TokenBody {
     sandbox: Option<bool>,
+    #[schema(value_type = UserBody, required = true)]
     user: Option<UserBody>,
+    #[schema(value_type = PurchaseBody, required = true)]
     purchase: Option<PurchaseBody>,
     settings: Option<SettingsBody>,
+    #[schema(value_type = Option<ordercast_core::order::CustomParameters>)]
     custom_parameters: Option<Object>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = AdminTokenUser)]
 struct UserBody {
+    #[schema(value_type = ValueBody, required = true)]
     id: Option<ValueBody>,
     email: Option<ValueBody>,
+    /// Two letters (ISO 3166-1); needed unless the header X-User-Ip has the buyer's address.
     country: Option<ValueBody>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = AdminTokenValue)]
 struct ValueBody {
     value: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = AdminTokenPurchase)]
 struct PurchaseBody {
+    #[schema(value_type = Vec<ItemBody>, required = true, min_items = 1, max_items = 100)]
     items: Option<Vec<ItemBody>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = AdminTokenItem)]
 struct ItemBody {
+    #[schema(value_type = Sku)]
     sku: String,
+    #[schema(value_type = u32, required = true, minimum = 1, maximum = 1_000)]
     quantity: Option<u32>,
 }
 
+/// Create an order for a user
+///
+/// At the catalogue's price, with the token to pay it with.
+#[utoipa::path(
+    post,
+    path = "/payment/token",
+    tag = openapi::BACKENDS,
+    operation_id = "createPaymentTokenForUser",
+    params(IdempotencyKey, UserAddress),
+    request_body(content = TokenBody, example = json!({
+        "user": { "id": { "value": "user-1" }, "country": { "value": "DE" } },
+        "purchase": { "items": [{ "sku": "sword", "quantity": 1 }] },
+    })),
+    responses((status = 201, description = "The order and its token", body = PlacedView))
+)]
 pub async fn create(
     State(app): State<App>,
     At(project): At<String>,

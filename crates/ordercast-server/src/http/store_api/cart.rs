@@ -2,12 +2,17 @@
 //! others begin when something is put in.
 
 use super::{
-    super::{App, orders::check_quantity},
+    super::{
+        App,
+        openapi::{self, BuyerHeaders, Empty},
+        orders::check_quantity,
+    },
     checkout::currency,
     error::ApiError,
     path::At,
     purchase::{find_item, line, read, refused},
-    render, who,
+    render::{self, PriceView},
+    who,
 };
 use crate::clock;
 use axum::{
@@ -18,16 +23,18 @@ use axum::{
 };
 use ordercast_core::{
     ProjectId, Sku, UserId,
-    catalogue::{LINES_MAX, Line, quote},
+    catalogue::{Attribute, LINES_MAX, Line, quote},
     ids::CartId,
     money::{Currency, Money},
+    order::ItemKind,
 };
 use ordercast_store::{
     Change, Outcome, StorefrontChange, StorefrontOutcome, Submission,
     storefront::{CartChange, CartEdit, CartLine, FilledLine},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 const CURRENT: &str = "current";
 /// What a cart without a priced item is shown in.
@@ -38,6 +45,19 @@ pub fn cart_id(name: Option<&str>) -> Option<CartId> {
     let name = name.unwrap_or(CURRENT);
     let is_verb = matches!(name, "fill" | "clear" | "item");
     CartId::new(name).ok().filter(|_| !is_verb)
+}
+
+/// Of carts; what SDKs send beside it means nothing.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    dead_code,
+    reason = "read by hand, because a repeated name is no error here"
+)]
+struct CurrencyQuery {
+    /// What the cart is shown in; an empty one is as none.
+    #[param(required = false, pattern = "^([A-Z]{3})?$", example = "USD")]
+    currency: Option<String>,
 }
 
 /// One user's cart.
@@ -97,7 +117,7 @@ impl Mine {
     async fn show(
         &self,
         currency: Option<Currency>,
-        warnings: Option<Vec<Value>>,
+        warnings: Option<Vec<WarningView>>,
     ) -> Result<Response, ApiError> {
         let (user, cart) = (self.user.clone(), self.cart.clone());
         let filled = match self.app.store.cart(self.project, user, cart).await? {
@@ -105,8 +125,60 @@ impl Mine {
             None if self.is_current => Vec::new(),
             None => return Err(ApiError::cart_not_found()),
         };
-        Ok(render::ok(&shown(&self.cart, filled, currency, warnings)))
+        Ok(shown(&self.cart, filled, currency, warnings))
     }
+}
+
+/// A buyer's cart
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Cart)]
+struct CartView<'a> {
+    cart_id: &'a CartId,
+    is_free: bool,
+    /// Of all; `null`: the items have no currency in common.
+    #[schema(required)]
+    price: Option<PriceView>,
+    items: Vec<ItemView<'a>>,
+    /// What is not in the catalogue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<WarningView>, required = false)]
+    warnings: Option<Vec<WarningView>>,
+}
+
+/// A price of every item, free ones included: a model in the field cannot be without.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CartItem)]
+struct ItemView<'a> {
+    sku: &'a Sku,
+    name: &'a str,
+    #[serde(rename = "type")]
+    kind: ItemKind,
+    description: &'a str,
+    image_url: &'a str,
+    quantity: u32,
+    is_free: bool,
+    is_bonus: bool,
+    #[schema(required)]
+    price: Option<PriceView>,
+    /// Carts are for money.
+    virtual_prices: Vec<Value>,
+    #[schema(value_type = Vec<Attribute>)]
+    attributes: &'a [Attribute],
+    /// There are none yet.
+    groups: Vec<Value>,
+}
+
+/// What was left out, and why
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CartWarning)]
+struct WarningView {
+    sku: Sku,
+    quantity: u32,
+    #[serde(rename = "errorCode")]
+    #[schema(example = 4001)]
+    code: u32,
+    #[serde(rename = "errorMessage")]
+    message: &'static str,
 }
 
 /// Without a common currency there is no whole price, and every item has its own.
@@ -114,8 +186,8 @@ fn shown(
     cart: &CartId,
     filled: Vec<FilledLine>,
     asked: Option<Currency>,
-    warnings: Option<Vec<Value>>,
-) -> Value {
+    warnings: Option<Vec<WarningView>>,
+) -> Response {
     let mut warnings = warnings;
     let mut lines = Vec::new();
     for FilledLine { line: kept, listed } in filled {
@@ -129,65 +201,73 @@ fn shown(
         .as_ref()
         .and_then(|whole| whole.price)
         .map(|price| price.currency);
-    let price = whole.as_ref().map(|whole| match whole.price {
-        Some(price) => render::money(price, whole.price_without_discount),
+    let price = whole.as_ref().and_then(|whole| match whole.price {
+        Some(price) => Some(render::money(price, whole.price_without_discount)),
         None => nothing(asked),
     });
-    let mut body = json!({
-        "cart_id": cart,
-        "is_free": !lines.is_empty() && lines.iter().all(|line| line.listed.item.is_free),
-        "price": price,
-        "items": lines.iter().map(|line| item(line, currency.or(asked))).collect::<Vec<_>>(),
-    });
-    if let Some(warnings) = warnings {
-        body["warnings"] = Value::Array(warnings);
-    }
-    body
+    render::ok(&CartView {
+        cart_id: cart,
+        is_free: !lines.is_empty() && lines.iter().all(|line| line.listed.item.is_free),
+        price,
+        items: lines
+            .iter()
+            .map(|line| item(line, currency.or(asked)))
+            .collect(),
+        warnings,
+    })
 }
 
-/// A price of every item, free ones included: a model in the field cannot be without.
-fn item(Line { listed, quantity }: &Line, currency: Option<Currency>) -> Value {
+fn item(Line { listed, quantity }: &Line, currency: Option<Currency>) -> ItemView<'_> {
     let item = &listed.item;
     let price = item
         .price_in(currency)
         .or_else(|| item.price_in(None))
         .filter(|_| !item.is_free);
-    json!({
-        "sku": item.sku,
-        "name": item.name,
-        "type": item.kind,
-        "description": item.description,
-        "image_url": item.image_url,
-        "quantity": quantity,
-        "is_free": item.is_free,
-        "is_bonus": false,
-        "price": price.map_or_else(
-            || nothing(currency),
-            |price| render::money(price.price, price.without_discount),
-        ),
-        "virtual_prices": [],
-        "attributes": item.attributes,
-        "groups": [],
-    })
+    ItemView {
+        sku: &item.sku,
+        name: &item.name,
+        kind: item.kind,
+        description: &item.description,
+        image_url: &item.image_url,
+        quantity: *quantity,
+        is_free: item.is_free,
+        is_bonus: false,
+        price: match price {
+            Some(price) => Some(render::money(price.price, price.without_discount)),
+            None => nothing(currency),
+        },
+        virtual_prices: Vec::new(),
+        attributes: &item.attributes,
+        groups: Vec::new(),
+    }
 }
 
-fn nothing(currency: Option<Currency>) -> Value {
+fn nothing(currency: Option<Currency>) -> Option<PriceView> {
     let fallback = || Currency::new(FALLBACK_CURRENCY);
     let zero = currency
         .map_or_else(fallback, Ok)
         .and_then(|currency| Money::new(0, currency));
-    zero.map_or(Value::Null, |zero| render::money(zero, None))
+    zero.ok().map(|zero| render::money(zero, None))
 }
 
-fn not_found(line: &CartLine) -> Value {
-    json!({
-        "sku": line.sku,
-        "quantity": line.quantity,
-        "errorCode": 4001,
-        "errorMessage": "[0401-4001]: Item not found",
-    })
+fn not_found(line: &CartLine) -> WarningView {
+    WarningView {
+        sku: line.sku.clone(),
+        quantity: line.quantity,
+        code: 4001,
+        message: "[0401-4001]: Item not found",
+    }
 }
 
+/// Read the current cart
+#[utoipa::path(
+    get,
+    path = "/cart",
+    tag = openapi::CARTS,
+    operation_id = "readCurrentCart",
+    params(CurrencyQuery, BuyerHeaders),
+    responses((status = 200, description = "The cart", body = CartView))
+)]
 pub async fn read_current(
     State(app): State<App>,
     At(project): At<String>,
@@ -198,6 +278,15 @@ pub async fn read_current(
     mine.show(currency_of(query.as_deref())?, None).await
 }
 
+/// Read a cart
+#[utoipa::path(
+    get,
+    path = "/cart/{cart}",
+    tag = openapi::CARTS,
+    operation_id = "readCart",
+    params(CurrencyQuery, BuyerHeaders),
+    responses((status = 200, description = "The cart", body = CartView))
+)]
 pub async fn read_named(
     State(app): State<App>,
     At((project, cart)): At<(String, String)>,
@@ -217,6 +306,15 @@ fn currency_of(query: Option<&str>) -> Result<Option<Currency>, ApiError> {
     currency("currency", value)
 }
 
+/// Clear the current cart
+#[utoipa::path(
+    put,
+    path = "/cart/clear",
+    tag = openapi::CARTS,
+    operation_id = "clearCurrentCart",
+    params(BuyerHeaders),
+    responses(Empty)
+)]
 pub async fn clear_current(
     State(app): State<App>,
     At(project): At<String>,
@@ -227,6 +325,15 @@ pub async fn clear_current(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Clear a cart
+#[utoipa::path(
+    put,
+    path = "/cart/{cart}/clear",
+    tag = openapi::CARTS,
+    operation_id = "clearCart",
+    params(BuyerHeaders),
+    responses(Empty)
+)]
 pub async fn clear_named(
     State(app): State<App>,
     At((project, cart)): At<(String, String)>,
@@ -237,18 +344,36 @@ pub async fn clear_named(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Items to be put into the cart
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CartFill)]
 struct FillBody {
     #[serde(default)]
+    #[schema(required = true, min_items = 1, max_items = 100)]
     items: Vec<FillLine>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = CartLine)]
 struct FillLine {
+    #[schema(value_type = Sku)]
     sku: String,
+    #[schema(minimum = 1, maximum = 1_000)]
     quantity: u32,
 }
 
+/// Fill the current cart
+///
+/// What is not in the catalogue is left out and told of in `warnings`.
+#[utoipa::path(
+    put,
+    path = "/cart/fill",
+    tag = openapi::CARTS,
+    operation_id = "fillCurrentCart",
+    params(BuyerHeaders),
+    request_body(content = FillBody, example = json!({ "items": [{ "sku": "sword", "quantity": 1 }] })),
+    responses((status = 200, description = "The cart as it is now", body = CartView))
+)]
 pub async fn fill_current(
     State(app): State<App>,
     At(project): At<String>,
@@ -258,6 +383,18 @@ pub async fn fill_current(
     fill(mine(app, &project, None, &headers).await?, &headers, body).await
 }
 
+/// Fill a cart
+///
+/// What is not in the catalogue is left out and told of in `warnings`.
+#[utoipa::path(
+    put,
+    path = "/cart/{cart}/fill",
+    tag = openapi::CARTS,
+    operation_id = "fillCart",
+    params(BuyerHeaders),
+    request_body(content = FillBody, example = json!({ "items": [{ "sku": "sword", "quantity": 1 }] })),
+    responses((status = 200, description = "The cart as it is now", body = CartView))
+)]
 pub async fn fill_named(
     State(app): State<App>,
     At((project, cart)): At<(String, String)>,
@@ -299,11 +436,25 @@ fn not_for_carts() -> ApiError {
     ApiError::incorrect_item("An item that is not sold for money cannot be put into a cart")
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// How many of the item
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CartQuantity)]
 struct LineBody {
+    /// Without it 1.
+    #[schema(minimum = 1, maximum = 1_000)]
     quantity: Option<u32>,
 }
 
+/// Put an item into the current cart
+#[utoipa::path(
+    put,
+    path = "/cart/item/{sku}",
+    tag = openapi::CARTS,
+    operation_id = "putIntoCurrentCart",
+    params(BuyerHeaders),
+    request_body(content = Option<LineBody>, example = json!({ "quantity": 1 })),
+    responses(Empty)
+)]
 pub async fn put_into_current(
     State(app): State<App>,
     At((project, sku)): At<(String, String)>,
@@ -314,6 +465,16 @@ pub async fn put_into_current(
     put(mine, &sku, &headers, body).await
 }
 
+/// Put an item into a cart
+#[utoipa::path(
+    put,
+    path = "/cart/{cart}/item/{sku}",
+    tag = openapi::CARTS,
+    operation_id = "putIntoCart",
+    params(BuyerHeaders),
+    request_body(content = Option<LineBody>, example = json!({ "quantity": 1 })),
+    responses(Empty)
+)]
 pub async fn put_into_named(
     State(app): State<App>,
     At((project, cart, sku)): At<(String, String, String)>,
@@ -338,6 +499,15 @@ async fn put(mine: Mine, sku: &str, headers: &HeaderMap, body: Body) -> Result<R
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// Remove an item from the current cart
+#[utoipa::path(
+    delete,
+    path = "/cart/item/{sku}",
+    tag = openapi::CARTS,
+    operation_id = "removeFromCurrentCart",
+    params(BuyerHeaders),
+    responses(Empty)
+)]
 pub async fn remove_from_current(
     State(app): State<App>,
     At((project, sku)): At<(String, String)>,
@@ -346,6 +516,15 @@ pub async fn remove_from_current(
     remove(mine(app, &project, None, &headers).await?, &sku).await
 }
 
+/// Remove an item from a cart
+#[utoipa::path(
+    delete,
+    path = "/cart/{cart}/item/{sku}",
+    tag = openapi::CARTS,
+    operation_id = "removeFromCart",
+    params(BuyerHeaders),
+    responses(Empty)
+)]
 pub async fn remove_from_named(
     State(app): State<App>,
     At((project, cart, sku)): At<(String, String, String)>,

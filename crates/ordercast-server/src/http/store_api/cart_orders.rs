@@ -2,11 +2,14 @@
 //! clearing is a call of its own.
 
 use super::{
-    super::App,
+    super::{
+        App,
+        openapi::{self, BuyerHeaders, IdempotencyKey},
+    },
     cart::cart_id,
     error::ApiError,
     path::At,
-    purchase::{Asked, Placement, PurchaseBody, line, read},
+    purchase::{Asked, PlacedView, Placement, PurchaseBody, line, read},
     who,
 };
 use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
@@ -22,6 +25,16 @@ enum Kind {
     Free,
 }
 
+/// Create an order of the current cart
+#[utoipa::path(
+    post,
+    path = "/payment/cart",
+    tag = openapi::BUYING,
+    operation_id = "buyCurrentCart",
+    params(IdempotencyKey, BuyerHeaders),
+    request_body(content = Option<PurchaseBody>, example = json!({ "currency": "USD" })),
+    responses((status = 200, description = "The order and its token", body = PlacedView))
+)]
 pub async fn pay_current(
     state: State<App>,
     At(project): At<String>,
@@ -31,6 +44,16 @@ pub async fn pay_current(
     order(state.0, project, None, Kind::Paid, headers, body).await
 }
 
+/// Create an order of a cart
+#[utoipa::path(
+    post,
+    path = "/payment/cart/{cart}",
+    tag = openapi::BUYING,
+    operation_id = "buyCart",
+    params(IdempotencyKey, BuyerHeaders),
+    request_body(content = Option<PurchaseBody>, example = json!({ "currency": "USD" })),
+    responses((status = 200, description = "The order and its token", body = PlacedView))
+)]
 pub async fn pay(
     state: State<App>,
     At((project, cart)): At<(String, String)>,
@@ -40,6 +63,16 @@ pub async fn pay(
     order(state.0, project, Some(cart), Kind::Paid, headers, body).await
 }
 
+/// Create an order of the current cart of free items
+#[utoipa::path(
+    post,
+    path = "/free/cart",
+    tag = openapi::BUYING,
+    operation_id = "takeCurrentCart",
+    params(IdempotencyKey, BuyerHeaders),
+    request_body(content = Option<PurchaseBody>, example = json!({ "currency": "USD" })),
+    responses((status = 200, description = "The order", body = PlacedView))
+)]
 pub async fn take_current(
     state: State<App>,
     At(project): At<String>,
@@ -49,6 +82,16 @@ pub async fn take_current(
     order(state.0, project, None, Kind::Free, headers, body).await
 }
 
+/// Create an order of a cart of free items
+#[utoipa::path(
+    post,
+    path = "/free/cart/{cart}",
+    tag = openapi::BUYING,
+    operation_id = "takeCart",
+    params(IdempotencyKey, BuyerHeaders),
+    request_body(content = Option<PurchaseBody>, example = json!({ "currency": "USD" })),
+    responses((status = 200, description = "The order", body = PlacedView))
+)]
 pub async fn take(
     state: State<App>,
     At((project, cart)): At<(String, String)>,

@@ -12,25 +12,67 @@ use ordercast_core::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::fmt::Display;
+use utoipa::ToSchema;
 
-#[derive(Debug, Default, Deserialize)]
+/// How the payment page behaves and where it leads
+///
+/// An empty text is as none.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = PurchaseSettings)]
 pub struct SettingsBody {
+    /// At most 8 KiB.
     pub ui: Option<Object>,
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
     pub payment_method: Option<u32>,
+    /// http or https, or of an app.
+    #[schema(
+        max_length = 1_000,
+        pattern = r"^([A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f-\x9f]+)?$",
+        example = "https://shop.example/thanks"
+    )]
     pub return_url: Option<String>,
     pub redirect_policy: Option<RedirectPolicyBody>,
+    /// The shop's own number of the order.
+    #[schema(
+        max_length = 255,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$",
+        example = "A-1042"
+    )]
     pub external_id: Option<String>,
     /// Of admin tokens and sessions.
+    #[schema(pattern = "^([A-Z]{3})?$", example = "USD")]
     pub currency: Option<String>,
+    #[schema(
+        max_length = 255,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$",
+        example = "de"
+    )]
     pub language: Option<String>,
     pub sandbox: Option<bool>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// When and how the buyer is sent on
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = PurchaseRedirectPolicy)]
 pub struct RedirectPolicyBody {
+    #[schema(
+        pattern = "^(none|successful|successful_or_canceled|any)?$",
+        example = "any"
+    )]
     redirect_conditions: Option<String>,
+    /// Seconds.
+    #[schema(maximum = 4_294_967_295_u32)]
     delay: Option<u32>,
+    #[schema(
+        pattern = "^(none|vc|successful|successful_or_canceled|any)?$",
+        example = "any"
+    )]
     status_for_manual_redirection: Option<String>,
+    #[schema(
+        max_length = 255,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$",
+        example = "Back to the game"
+    )]
     redirect_button_caption: Option<String>,
 }
 

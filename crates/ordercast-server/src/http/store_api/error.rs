@@ -10,7 +10,24 @@ use axum::{
 };
 use ordercast_core::catalogue::NoQuote;
 use ordercast_store::{Failure, Rendered};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An error of `/api`
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiError)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody {
+    /// As of the answer.
+    #[schema(minimum = 400, maximum = 599, example = 404)]
+    status_code: u16,
+    /// Stable, for programs.
+    #[schema(minimum = 1, example = 4001)]
+    error_code: u32,
+    /// For people.
+    #[schema(example = "[0401-4001]: Item not found")]
+    error_message: String,
+}
 
 #[derive(Clone, Debug)]
 pub struct ApiError {
@@ -119,14 +136,14 @@ impl ApiError {
     }
 
     pub fn rendered(&self) -> Rendered {
-        let body = json!({
-            "statusCode": self.status.as_u16(),
-            "errorCode": self.code,
-            "errorMessage": format!("[0401-{:04}]: {}", self.code, self.message),
-        });
+        let body = ErrorBody {
+            status_code: self.status.as_u16(),
+            error_code: self.code,
+            error_message: format!("[0401-{:04}]: {}", self.code, self.message),
+        };
         Rendered {
             status: self.status.as_u16(),
-            body: body.to_string(),
+            body: super::super::render::json(&body),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Orders of one item: for money, for a virtual currency, for nothing.
 
 use super::{
-    super::App,
+    super::{
+        App,
+        openapi::{self, IdempotencyKey},
+    },
     error::ApiError,
     path::At,
-    purchase::{Asked, Placement, PurchaseBody, Terms, find_item, line, read},
+    purchase::{Asked, PlacedView, Placement, PurchaseBody, Terms, find_item, line, read},
     who::{self, Buyer},
 };
 use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
@@ -41,7 +44,18 @@ async fn begin<'a>(
     })
 }
 
-/// *Create order with item*: `{order_id, token}`, `new`.
+/// Create an order of an item
+///
+/// At the catalogue's price, `new`, with the token to pay it with.
+#[utoipa::path(
+    post,
+    path = "/payment/item/{sku}",
+    tag = openapi::BUYING,
+    operation_id = "buyItem",
+    params(IdempotencyKey),
+    request_body(content = Option<PurchaseBody>, example = json!({ "quantity": 1, "currency": "USD" })),
+    responses((status = 200, description = "The order and its token", body = PlacedView))
+)]
 pub async fn for_money(
     State(app): State<App>,
     At((project, sku)): At<(String, String)>,
@@ -64,7 +78,18 @@ pub async fn for_money(
         .await
 }
 
-/// For a virtual currency: `{order_id}`, `done` at once, or 422 5006.
+/// Create an order of an item for a virtual currency
+///
+/// Debited and `done` at once, or 422 5006.
+#[utoipa::path(
+    post,
+    path = "/payment/item/{sku}/virtual/{currency}",
+    tag = openapi::BUYING,
+    operation_id = "buyItemForVirtualCurrency",
+    params(IdempotencyKey),
+    request_body(content = Option<PurchaseBody>, example = json!({ "quantity": 1, "currency": "USD" })),
+    responses((status = 200, description = "The order", body = PlacedView))
+)]
 pub async fn for_virtual_currency(
     State(app): State<App>,
     At((project, sku, currency)): At<(String, String, String)>,
@@ -87,7 +112,18 @@ pub async fn for_virtual_currency(
     .await
 }
 
-/// *Create free order with item*: `{order_id}`, `done` at once.
+/// Create an order of a free item
+///
+/// `done` at once.
+#[utoipa::path(
+    post,
+    path = "/free/item/{sku}",
+    tag = openapi::BUYING,
+    operation_id = "takeItem",
+    params(IdempotencyKey),
+    request_body(content = Option<PurchaseBody>, example = json!({ "quantity": 1, "currency": "USD" })),
+    responses((status = 200, description = "The order", body = PlacedView))
+)]
 pub async fn for_nothing(
     State(app): State<App>,
     At((project, sku)): At<(String, String)>,

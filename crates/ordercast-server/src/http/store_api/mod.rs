@@ -21,17 +21,15 @@ mod render;
 mod session;
 mod who;
 
-use super::App;
-use axum::{
-    Router,
-    http::{HeaderName, Method, header},
-    routing::{get, post, put},
-};
+use super::{App, openapi};
+use axum::http::{HeaderName, Method, header};
 use error::ApiError;
+pub use error::ErrorBody;
 use std::time::Duration;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub fn router() -> Router<App> {
+pub fn router() -> OpenApiRouter<App> {
     // Bearer tokens, no cookies: any page may ask. SDKs add X-* headers of their own.
     let cors = CorsLayer::new()
         .allow_origin(Any)
@@ -43,47 +41,46 @@ pub fn router() -> Router<App> {
             HeaderName::from_static("x-request-id"),
         ])
         .max_age(Duration::from_secs(600));
-    Router::new()
+    let (router, document) = OpenApiRouter::new()
         .nest("/v2/project/{project}", buyers())
         .nest("/v3/project/{project}/admin", shops())
+        .split_for_parts();
+    let router = router
         // Before the layer, which must see the OPTIONS that no route takes.
         .fallback(|| async { ApiError::no_such_path() })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-        .layer(cors)
+        .layer(cors);
+    OpenApiRouter::with_openapi(document).merge(router.into())
 }
 
-fn buyers() -> Router<App> {
-    Router::new()
-        .route("/order/{order}", get(order::read))
-        .route("/payment", post(session::create))
-        .route("/payment/item/{sku}", post(item_orders::for_money))
-        .route(
-            "/payment/item/{sku}/virtual/{currency}",
-            post(item_orders::for_virtual_currency),
-        )
-        .route("/payment/cart", post(cart_orders::pay_current))
-        .route("/payment/cart/{cart}", post(cart_orders::pay))
-        .route("/free/item/{sku}", post(item_orders::for_nothing))
-        .route("/free/cart", post(cart_orders::take_current))
-        .route("/free/cart/{cart}", post(cart_orders::take))
-        .route("/cart", get(cart::read_current))
-        .route("/cart/fill", put(cart::fill_current))
-        .route("/cart/clear", put(cart::clear_current))
-        .route(
-            "/cart/item/{sku}",
-            put(cart::put_into_current).delete(cart::remove_from_current),
-        )
-        .route("/cart/{cart}", get(cart::read_named))
-        .route("/cart/{cart}/fill", put(cart::fill_named))
-        .route("/cart/{cart}/clear", put(cart::clear_named))
-        .route(
-            "/cart/{cart}/item/{sku}",
-            put(cart::put_into_named).delete(cart::remove_from_named),
-        )
+fn buyers() -> OpenApiRouter<App> {
+    let of_holders = OpenApiRouter::new().routes(routes!(order::read));
+    let of_users = OpenApiRouter::new()
+        .routes(routes!(session::create))
+        .routes(routes!(item_orders::for_money))
+        .routes(routes!(item_orders::for_virtual_currency))
+        .routes(routes!(item_orders::for_nothing));
+    let of_buyers = OpenApiRouter::new()
+        .routes(routes!(cart_orders::pay_current))
+        .routes(routes!(cart_orders::pay))
+        .routes(routes!(cart_orders::take_current))
+        .routes(routes!(cart_orders::take))
+        .routes(routes!(cart::read_current))
+        .routes(routes!(cart::fill_current))
+        .routes(routes!(cart::clear_current))
+        .routes(routes!(cart::put_into_current, cart::remove_from_current))
+        .routes(routes!(cart::read_named))
+        .routes(routes!(cart::fill_named))
+        .routes(routes!(cart::clear_named))
+        .routes(routes!(cart::put_into_named, cart::remove_from_named));
+    openapi::by(openapi::HOLDER, of_holders)
+        .merge(openapi::by(openapi::USER, of_users))
+        .merge(openapi::by(openapi::BUYER, of_buyers))
 }
 
-fn shops() -> Router<App> {
-    Router::new()
-        .route("/payment/token", post(admin_token::create))
-        .route("/order/search", post(admin_orders::search))
+fn shops() -> OpenApiRouter<App> {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(admin_token::create))
+        .routes(routes!(admin_orders::search));
+    openapi::by(openapi::SHOP_BASIC, routes)
 }

@@ -2,7 +2,13 @@
 //! of its own holds open until the status changes.
 
 use super::{
-    super::{App, caller::permit, order_reads::hold, orders::unless_known},
+    super::{
+        App,
+        caller::permit,
+        openapi::{self, IfNoneMatch, Wait},
+        order_reads::hold,
+        orders::unless_known,
+    },
     error::ApiError,
     path::At,
     render, who,
@@ -22,6 +28,17 @@ use std::{sync::Arc, time::Duration};
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Get an order
+///
+/// What SDKs poll when they have no connection. Can be held until the status changes.
+#[utoipa::path(
+    get,
+    path = "/order/{order}",
+    tag = openapi::BUYING,
+    operation_id = "trackOrder",
+    params(IfNoneMatch, Wait),
+    responses((status = 200, description = "The order", body = render::OrderView))
+)]
 pub async fn read(
     State(app): State<App>,
     At((project, order)): At<(String, String)>,

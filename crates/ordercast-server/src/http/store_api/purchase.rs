@@ -27,29 +27,45 @@ use axum::{
     response::Response,
 };
 use ordercast_core::{
-    ProjectId, Sku, UserId,
+    OrderId, ProjectId, Sku, UserId,
     catalogue::{Line, Listed},
     money::Currency,
-    order::{Actor, Cause, Checkout, Contact, Content, Mode},
+    order::{Actor, Cause, Checkout, Contact, Content, CustomParameters, Mode},
 };
 use ordercast_store::{
     Change, Idempotency, NewOrder, Outcome, Rendered, StorefrontOutcome, StorefrontRefusal,
     Submission,
 };
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::json;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
-/// What a client may say of a purchase; all of it optional.
-#[derive(Debug, Default, Deserialize)]
+/// What a client may say of a purchase
+///
+/// All of it optional, and an empty text is as none; what stands beside it has no effect.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = Purchase)]
 pub struct PurchaseBody {
+    /// Without it, the items' default.
+    #[schema(pattern = "^([A-Z]{3})?$", example = "USD")]
     currency: Option<String>,
+    #[schema(
+        max_length = 255,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$",
+        example = "de"
+    )]
     locale: Option<String>,
+    #[schema(pattern = "^([A-Z]{2})?$", example = "DE")]
     country: Option<String>,
     sandbox: Option<bool>,
+    /// Of one item; without it 1.
+    #[schema(minimum = 1, maximum = 1_000)]
     quantity: Option<u32>,
+    /// There are none yet: any is 404.
     promo_code: Option<String>,
+    /// There are none yet: any is 404.
     coupon_code: Option<String>,
+    #[schema(value_type = Option<CustomParameters>)]
     custom_parameters: Option<Object>,
     settings: Option<SettingsBody>,
 }
@@ -195,6 +211,17 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// An order that was placed
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlacedOrder)]
+pub struct PlacedView {
+    order_id: OrderId,
+    /// To pay with; none where nothing is to be paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    token: Option<String>,
+}
+
 /// An order that is about to be placed.
 #[derive(Debug)]
 pub struct Placement {
@@ -253,11 +280,11 @@ impl Placement {
         asked
             .submit(change, move |outcome| match outcome {
                 Outcome::Order(applied) => {
-                    let mut answer = json!({ "order_id": applied.order().id });
-                    if let Some(secret) = secret {
-                        let token = PaymentToken::new(applied.found.order_key, secret);
-                        answer["token"] = json!(token.encode());
-                    }
+                    let key = applied.found.order_key;
+                    let answer = PlacedView {
+                        order_id: applied.order().id,
+                        token: secret.map(|secret| PaymentToken::new(key, secret).encode()),
+                    };
                     render::rendered(success, &answer)
                 }
                 other => failed(other),

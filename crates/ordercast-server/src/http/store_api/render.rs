@@ -1,19 +1,22 @@
 //! Bodies of this surface. Amounts are rendered twice because SDKs read both.
 
+use super::super::render as v1;
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use ordercast_core::{
-    money::Money,
-    order::{Item, Order},
-    virtual_currency::VirtualPrice,
+    OrderId, Sku,
+    money::{Currency, Money},
+    order::{Item, Order, TrackingStatus},
+    virtual_currency::{VirtualAmount, VirtualPrice},
 };
 use ordercast_store::Rendered;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-pub fn ok(value: &Value) -> Response {
+pub fn ok(value: &impl Serialize) -> Response {
     response(rendered(StatusCode::OK, value))
 }
 
@@ -30,7 +33,7 @@ pub fn json(body: impl Into<Body>) -> Response {
     response
 }
 
-pub fn rendered(status: StatusCode, value: &Value) -> Rendered {
+pub fn rendered(status: StatusCode, value: &impl Serialize) -> Rendered {
     Rendered {
         status: status.as_u16(),
         body: success(value),
@@ -40,83 +43,144 @@ pub fn rendered(status: StatusCode, value: &Value) -> Rendered {
 /// The body of a success. An SDK in the field takes any body that holds certain words for an error,
 /// wherever they stand (store contract, 2.1), and names and descriptions are the shop's: so the word
 /// that all the combinations have is written with an escape, which no parser sees.
-fn success(value: &Value) -> String {
-    value.to_string().replace("error", r"e\u0072ror")
+fn success(value: &impl Serialize) -> String {
+    v1::json(value).replace("error", r"e\u0072ror")
+}
+
+/// An order as its buyer sees it
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TrackedOrder)]
+pub struct OrderView<'a> {
+    order_id: OrderId,
+    status: TrackingStatus,
+    content: ContentView<'a>,
+}
+
+/// What is bought
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TrackedContent)]
+struct ContentView<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = PriceView, required = false)]
+    price: Option<PriceView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = VirtualPriceView, required = false)]
+    virtual_price: Option<VirtualPriceView<'a>>,
+    is_free: bool,
+    items: Vec<ItemView<'a>>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TrackedItem)]
+struct ItemView<'a> {
+    sku: &'a Sku,
+    quantity: u32,
+    is_free: bool,
+    /// Of one piece.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = PriceView, required = false)]
+    price: Option<PriceView>,
+}
+
+/// What something costs in money
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Price)]
+pub struct PriceView {
+    #[schema(example = "1.99")]
+    amount: String,
+    #[schema(example = "2.99")]
+    amount_without_discount: String,
+    currency: Currency,
+}
+
+/// What an order costs in a virtual currency
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = VirtualPriceOfOrder)]
+#[serde(untagged)]
+enum VirtualPriceView<'a> {
+    /// As documented: strings.
+    Texts {
+        amount: String,
+        amount_without_discount: String,
+        currency: &'a Sku,
+    },
+    /// What the models of all SDKs can read; for projects with `virtual_price_integers`.
+    Integers {
+        amount: VirtualAmount,
+        amount_without_discount: VirtualAmount,
+        currency: &'a Sku,
+        sku: &'a Sku,
+        name: &'a str,
+        #[serde(rename = "type")]
+        kind: &'static str,
+        is_default: bool,
+    },
 }
 
 /// The body of *get order*.
 pub fn order(order: &Order, virtual_price_integers: bool) -> String {
     let content = &order.content;
-    let mut shown = Map::new();
-    if let Some(price) = content.price {
-        shown.insert(
-            "price".to_owned(),
-            money(price, content.price_without_discount),
-        );
-    }
-    if let Some(price) = &content.virtual_price {
-        let price = if virtual_price_integers {
-            virtual_price_superset(price)
-        } else {
-            virtual_price(price)
-        };
-        shown.insert("virtual_price".to_owned(), price);
-    }
-    shown.insert("is_free".to_owned(), json!(content.is_free()));
-    shown.insert("items".to_owned(), content.items.iter().map(item).collect());
-    success(&json!({
-        "order_id": order.id,
-        "status": order.status().tracking(),
-        "content": shown,
-    }))
-}
-
-fn item(item: &Item) -> Value {
-    let mut shown = json!({
-        "sku": item.sku,
-        "quantity": item.quantity,
-        "is_free": item.is_free(),
-    });
-    if let Some(price) = item.price {
-        shown["price"] = money(price, item.price_without_discount);
-    }
-    shown
-}
-
-pub fn money(price: Money, without_discount: Option<Money>) -> Value {
-    json!({
-        "amount": price.amount(),
-        "amount_without_discount": without_discount.unwrap_or(price).amount(),
-        "currency": price.currency,
+    success(&OrderView {
+        order_id: order.id,
+        status: order.status().tracking(),
+        content: ContentView {
+            price: content
+                .price
+                .map(|price| money(price, content.price_without_discount)),
+            virtual_price: content
+                .virtual_price
+                .as_ref()
+                .map(|price| virtual_price(price, virtual_price_integers)),
+            is_free: content.is_free(),
+            items: content.items.iter().map(item).collect(),
+        },
     })
 }
 
-/// As documented: strings.
-fn virtual_price(price: &VirtualPrice) -> Value {
+fn item(item: &Item) -> ItemView<'_> {
+    ItemView {
+        sku: &item.sku,
+        quantity: item.quantity,
+        is_free: item.is_free(),
+        price: item
+            .price
+            .map(|price| money(price, item.price_without_discount)),
+    }
+}
+
+pub fn money(price: Money, without_discount: Option<Money>) -> PriceView {
+    PriceView {
+        amount: price.amount(),
+        amount_without_discount: without_discount.unwrap_or(price).amount(),
+        currency: price.currency,
+    }
+}
+
+fn virtual_price(price: &VirtualPrice, integers: bool) -> VirtualPriceView<'_> {
     let before = price.amount_without_discount.unwrap_or(price.amount);
-    json!({
-        "amount": price.amount.to_string(),
-        "amount_without_discount": before.to_string(),
-        "currency": price.currency,
-    })
-}
-
-/// What the models of all SDKs can read.
-fn virtual_price_superset(price: &VirtualPrice) -> Value {
-    json!({
-        "amount": price.amount,
-        "amount_without_discount": price.amount_without_discount.unwrap_or(price.amount),
-        "currency": price.currency,
-        "sku": price.currency,
-        "name": price.name,
-        "type": "virtual_currency",
-        "is_default": price.is_default,
-    })
+    if integers {
+        VirtualPriceView::Integers {
+            amount: price.amount,
+            amount_without_discount: before,
+            currency: &price.currency,
+            sku: &price.currency,
+            name: &price.name,
+            kind: "virtual_currency",
+            is_default: price.is_default,
+        }
+    } else {
+        VirtualPriceView::Texts {
+            amount: price.amount.to_string(),
+            amount_without_discount: before.to_string(),
+            currency: &price.currency,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     #[test]
     fn a_success_never_looks_like_an_error() {

@@ -3,7 +3,10 @@
 //! decide whether to charge what a client says.
 
 use super::{
-    super::App,
+    super::{
+        App,
+        openapi::{self, IdempotencyKey},
+    },
     checkout::{self, SettingsBody},
     error::ApiError,
     object::Object,
@@ -21,25 +24,56 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use ordercast_core::{money::Money, order::Contact};
+use ordercast_core::{
+    money::Money,
+    order::{Contact, CustomParameters},
+};
 use ordercast_store::{
     Change, Outcome, StorefrontChange, StorefrontOutcome, storefront::NewSession,
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// As of other payment tokens (store contract, 2.3).
 const LIFE: Duration = Duration::from_secs(24 * 3600);
 
-#[derive(Debug, Default, Deserialize)]
+/// A payment that the buyer's client describes itself
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = NewPaymentSession)]
 struct SessionBody {
     sandbox: Option<bool>,
+    /// What is to be paid, with `checkout` of `amount` and `currency` where there is a sum.
+    #[schema(value_type = Object, required = true)]
     purchase: Option<Object>,
     settings: Option<SettingsBody>,
+    #[schema(value_type = Option<CustomParameters>)]
     custom_parameters: Option<Object>,
 }
 
+/// A payment's token
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NewPaymentToken)]
+struct TokenView {
+    token: String,
+}
+
+/// Create a payment token
+///
+/// For a payment that the client describes itself. No order is made; the shop decides whether to
+/// charge that.
+#[utoipa::path(
+    post,
+    path = "/payment",
+    tag = openapi::BUYING,
+    operation_id = "createPaymentSession",
+    params(IdempotencyKey),
+    request_body(content = SessionBody, example = json!({
+        "purchase": { "checkout": { "amount": "1.99", "currency": "USD" } },
+    })),
+    responses((status = 200, description = "The token", body = TokenView))
+)]
 pub async fn create(
     State(app): State<App>,
     At(project): At<String>,
@@ -81,7 +115,7 @@ pub async fn create(
             move |outcome| match outcome {
                 Outcome::Storefront(StorefrontOutcome::Session(id)) => {
                     let token = SessionToken::new(*id, secret).encode();
-                    render::rendered(StatusCode::OK, &json!({ "token": token }))
+                    render::rendered(StatusCode::OK, &TokenView { token })
                 }
                 other => failed(other),
             },
