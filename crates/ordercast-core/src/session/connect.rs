@@ -211,10 +211,12 @@ impl Session {
         }
         let mut last = page.top;
         for (epoch, publication) in buffered {
-            if publication.offset <= last {
+            // Offsets of two epochs say nothing of each other: the epoch is asked first.
+            let is_same_epoch = epoch == page.epoch;
+            if is_same_epoch && publication.offset <= last {
                 continue;
             }
-            if epoch != page.epoch || publication.offset != last.next() {
+            if !is_same_epoch || publication.offset != last.next() {
                 return self.close(
                     DisconnectCode::InsufficientState,
                     "insufficient state: a gap while connecting",

@@ -96,6 +96,24 @@ fn a_gap_or_another_epoch_sends_the_client_to_recover() {
     );
 }
 
+/// Its offsets begin at 1: compared with the page's alone they look like what the page has already.
+#[test]
+fn a_new_epoch_during_a_connect_sends_the_client_to_recover() {
+    let log = Log::new(5);
+    let mut driver = Driver::new();
+    driver.command(connect(None));
+    driver.grant(None);
+    let mut rolled = Log::new(0);
+    rolled.epoch = Epoch::new("abcdr1").expect("epoch");
+    let first = rolled.commit();
+    driver.publish(&rolled, &first);
+    driver.answer(&log);
+    driver.check_closed(
+        DisconnectCode::InsufficientState,
+        "insufficient state: a gap while connecting",
+    );
+}
+
 #[test]
 fn too_much_during_a_connect_is_recovered_by_the_next() {
     let mut log = Log::new(0);
