@@ -62,6 +62,10 @@ class Server:
                 "ORDERCAST_LOG": "warn,ordercast=info",
                 "ORDERCAST_DRAIN_SECONDS": "0",
                 "ORDERCAST_ROOT_KEY": ROOT_KEY,
+                # One caller asks all of it.
+                "ORDERCAST_REQUESTS_PER_KEY": "0",
+                "ORDERCAST_ORDERS_PER_BUYER": "0",
+                "ORDERCAST_POLLS_PER_ORDER": "0",
             },
         )
         threading.Thread(target=self._read_log, daemon=True).start()

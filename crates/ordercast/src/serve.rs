@@ -83,6 +83,8 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     run_until_signal(bound.serve(axum::Router::new()), drain).await
 }
 
+/// The longest that a server whose disk failed takes to end.
+const STOP_OF_FAILED: Duration = Duration::from_secs(3);
 /// When the disk fails there is nothing to wait for: clients reconnect to the next process.
 const DRAIN_OF_FAILED: Duration = Duration::from_secs(1);
 
@@ -91,7 +93,8 @@ pub async fn run_until_signal(server: Server, drain: Duration) -> anyhow::Result
     let signal = tokio::select! {
         signal = signal() => signal.context("cannot wait for signals")?,
         () = server.failed() => {
-            server.stop(drain.min(DRAIN_OF_FAILED)).await;
+            // Requests that wait for something need not be waited for.
+            let _ = tokio::time::timeout(STOP_OF_FAILED, server.stop(drain.min(DRAIN_OF_FAILED))).await;
             anyhow::bail!(
                 "the database failed, see the log; what was acknowledged is on disk. Check the \
                  disk, then start again"

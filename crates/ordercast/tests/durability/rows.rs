@@ -4,7 +4,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
 /// Queries that find what must not be there.
-const WRONG: [(&str, &str); 5] = [
+const WRONG: [(&str, &str); 6] = [
     (
         "an order whose versions are not 1 to its version",
         "SELECT o.order_id FROM orders o JOIN order_versions v USING (order_key) GROUP BY o.order_key \
@@ -25,6 +25,13 @@ const WRONG: [(&str, &str); 5] = [
         "SELECT v.order_key FROM order_versions v JOIN orders o USING (order_key) \
          LEFT JOIN publications p ON p.channel_key = o.channel_key AND p.\"offset\" = v.\"offset\" \
          AND p.order_id = o.order_id WHERE v.\"offset\" IS NOT NULL AND p.position IS NULL",
+    ),
+    (
+        "a publication that is not of exactly one version",
+        "SELECT p.position FROM publications p JOIN channels c USING (channel_key) \
+         LEFT JOIN orders o ON o.project_id = c.project_id AND o.order_id = p.order_id \
+         LEFT JOIN order_versions v ON v.order_key = o.order_key AND v.\"offset\" = p.\"offset\" \
+         GROUP BY p.position HAVING count(v.version) <> 1",
     ),
     (
         "a version without exactly one event",
