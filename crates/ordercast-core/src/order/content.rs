@@ -39,6 +39,14 @@ impl Content {
     pub fn is_free(&self) -> bool {
         self.price.is_none_or(|price| price.minor == 0) && self.virtual_price.is_none()
     }
+
+    /// Whether an item of it costs nothing. One that the shop gave no price of its own, for an order
+    /// that has one, is part of what that price is for.
+    #[must_use]
+    pub fn is_item_free(&self, item: &Item) -> bool {
+        let has_no_price = item.price.is_none() && item.item_id.is_none();
+        item.is_free() && (!has_no_price || self.is_free())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ mod catalogue;
 mod credentials;
 mod doors;
 mod hostile;
+mod interleavings;
 mod isolation;
 mod jwt_attacks;
 mod jwt_keys;

@@ -192,3 +192,19 @@ async fn a_page_may_send_what_sdks_send() {
             .contains("etag")
     );
 }
+
+#[tokio::test]
+async fn an_item_without_a_price_of_its_own_is_not_free_unless_the_order_is() {
+    let f = shop().await;
+    for (amount, is_free) in [("1.99", false), ("0", true)] {
+        let body = json!({
+            "user_external_id": "alice",
+            "price": { "amount": amount, "currency": "USD" },
+            "items": [{ "sku": "sword" }],
+        });
+        let made = f.shop(Method::POST, "/orders", &body).await.json();
+        let order = made["order_id"].as_i64().expect("order_id");
+        let shown = read(&f, order, "", None).await.json();
+        assert_eq!(shown["content"]["items"][0]["is_free"], is_free, "{shown}");
+    }
+}

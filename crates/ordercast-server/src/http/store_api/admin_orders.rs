@@ -12,7 +12,7 @@ use ordercast_core::{
     OrderId, ProjectId, Sku, Timestamp, UserId,
     access::Action,
     money::Money,
-    order::{Country, Email, Item, ItemKind, Mode, Order, Status},
+    order::{Content, Country, Email, Item, ItemKind, Mode, Order, Status},
     virtual_currency::{VirtualAmount, VirtualPrice},
 };
 use ordercast_store::search::{COUNTED_MAX, OrderSearch};
@@ -245,21 +245,22 @@ fn order(order: &Order) -> OrderView<'_> {
             .items
             .iter()
             .zip(1..)
-            .map(|(line, number)| item(line, number, content.virtual_price.as_ref()))
+            .map(|(line, number)| item(content, line, number))
             .collect(),
         promotions: Vec::new(),
         coupons: Vec::new(),
     }
 }
 
-fn item<'a>(item: &'a Item, number: u32, paid_with: Option<&VirtualPrice>) -> ItemView<'a> {
+fn item<'a>(content: &Content, item: &'a Item, number: u32) -> ItemView<'a> {
+    let paid_with = content.virtual_price.as_ref();
     ItemView {
         order_item_id: number,
         item_id: item.item_id,
         sku: &item.sku,
         kind: item.kind,
         quantity: item.quantity,
-        is_free: item.is_free(),
+        is_free: content.is_item_free(item),
         is_bonus: false,
         region_id: None,
         tax_category: None,

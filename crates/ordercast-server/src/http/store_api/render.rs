@@ -9,7 +9,7 @@ use axum::{
 use ordercast_core::{
     OrderId, Sku,
     money::{Currency, Money},
-    order::{Item, Order, TrackingStatus},
+    order::{Content, Item, Order, TrackingStatus},
     virtual_currency::{VirtualAmount, VirtualPrice},
 };
 use ordercast_store::Rendered;
@@ -132,16 +132,20 @@ pub fn order(order: &Order, virtual_price_integers: bool) -> String {
                 .as_ref()
                 .map(|price| virtual_price(price, virtual_price_integers)),
             is_free: content.is_free(),
-            items: content.items.iter().map(item).collect(),
+            items: content
+                .items
+                .iter()
+                .map(|line| item(content, line))
+                .collect(),
         },
     })
 }
 
-fn item(item: &Item) -> ItemView<'_> {
+fn item<'a>(content: &Content, item: &'a Item) -> ItemView<'a> {
     ItemView {
         sku: &item.sku,
         quantity: item.quantity,
-        is_free: item.is_free(),
+        is_free: content.is_item_free(item),
         price: item
             .price
             .map(|price| money(price, item.price_without_discount)),
