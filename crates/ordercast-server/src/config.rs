@@ -86,7 +86,7 @@ pub struct Config {
     #[config(env = "ORDERCAST_ORDERS_PER_BUYER", default = 20)]
     pub orders_per_buyer: u32,
 
-    /// Polls of one order by its buyers, per second, 4 or more, twice as many at once; 0: no limit.
+    /// Polls of one order by its buyers, per second, 4 or more, ten times as many at once; 0: no limit.
     /// SDKs in the field give an order up at the first 429.
     #[config(env = "ORDERCAST_POLLS_PER_ORDER", default = 4)]
     pub polls_per_order: u32,

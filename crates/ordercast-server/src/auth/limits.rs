@@ -15,7 +15,12 @@ use std::{
 
 const UPKEEP: Duration = Duration::from_secs(10);
 
-/// Each per second; 0 is no limit. Twice as many at once.
+/// At once, as seconds of the rate. Polls come from a page, a game and a backend together, and SDKs in
+/// the field give an order up at the first refusal.
+const BURST_SECONDS: u32 = 2;
+const BURST_OF_POLLS_SECONDS: u32 = 10;
+
+/// Each per second; 0 is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
     pub requests_per_key: u32,
@@ -45,9 +50,9 @@ pub struct Limits {
 impl Limits {
     pub(super) fn start(rates: Rates) -> Arc<Self> {
         let limits = Arc::new(Self {
-            requests: Limit::new(rates.requests_per_key, "api_key"),
-            creates: Limit::new(rates.orders_per_buyer, "buyer"),
-            polls: Limit::new(rates.polls_per_order, "order"),
+            requests: Limit::new(rates.requests_per_key, BURST_SECONDS, "api_key"),
+            creates: Limit::new(rates.orders_per_buyer, BURST_SECONDS, "buyer"),
+            polls: Limit::new(rates.polls_per_order, BURST_OF_POLLS_SECONDS, "order"),
         });
         tokio::spawn(upkeep(Arc::downgrade(&limits)));
         limits
@@ -95,9 +100,11 @@ struct Limit<K: Hash + Eq + Clone> {
 }
 
 impl<K: Hash + Eq + Clone> Limit<K> {
-    fn new(per_second: u32, of: &'static str) -> Self {
-        let quota =
-            |rate: NonZeroU32| Quota::per_second(rate).allow_burst(rate.saturating_add(rate.get()));
+    fn new(per_second: u32, burst_seconds: u32, of: &'static str) -> Self {
+        let quota = |rate: NonZeroU32| {
+            let burst = NonZeroU32::new(rate.get().saturating_mul(burst_seconds));
+            Quota::per_second(rate).allow_burst(burst.unwrap_or(rate))
+        };
         Self {
             limiter: NonZeroU32::new(per_second).map(|rate| RateLimiter::keyed(quota(rate))),
             refused: counter!("ordercast_rate_limited_total", "of" => of),

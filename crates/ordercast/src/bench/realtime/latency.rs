@@ -70,7 +70,8 @@ pub async fn steady(args: &RealtimeArgs, scene: &Scene) -> anyhow::Result<Vec<Me
 }
 
 pub async fn burst(args: &RealtimeArgs, scene: &Scene) -> anyhow::Result<Vec<Measured>> {
-    let count = usize::try_from(args.seconds)? * 10_000;
+    // As many as ten times the steady rate would be: more than goes through.
+    let count = usize::try_from(u64::from(args.rate) * args.seconds * 10)?;
     let (posted, read) = follow(args, scene, count, None).await?;
     let begin = posted.iter().map(|posted| posted.at).min();
     let end = read.iter().map(|read| read.at).max();

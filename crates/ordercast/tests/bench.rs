@@ -1,0 +1,59 @@
+//! The load generator in small: it finds nothing lost, doubled or misdirected, and says so in JSON.
+
+use serde_json::Value;
+use std::process::Command;
+
+fn figures(part: &str) -> Vec<(String, f64)> {
+    let output = Command::new(env!("CARGO_BIN_EXE_ordercast"))
+        .args([
+            "bench",
+            "realtime",
+            "--json",
+            "--runs",
+            "1",
+            "--seconds",
+            "1",
+        ])
+        .args(["--connections", "20", "--rate", "50", "--only", part])
+        .output()
+        .expect("runs");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let figures = report["figures"].as_array().expect("figures");
+    figures
+        .iter()
+        .map(|figure| {
+            let name = figure["name"].as_str().expect("name").to_owned();
+            (name, figure["median"].as_f64().expect("median"))
+        })
+        .collect()
+}
+
+#[test]
+fn every_measurement_but_the_idle_one_finds_its_figures() {
+    for (part, count) in [("churn", 2), ("latency", 4), ("burst", 1), ("reconnect", 1)] {
+        let found = figures(part);
+        assert_eq!(found.len(), count, "{found:?}");
+        assert!(found.iter().all(|(_, value)| *value >= 0.0), "{found:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused_with_the_reason() {
+    let refused = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_ordercast"))
+            .args(["bench", "realtime"])
+            .args(arguments)
+            .output()
+            .expect("runs");
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let changes = refused(&["--url", "ws://127.0.0.1:1/x", "--only", "burst"]);
+    assert!(changes.contains("leave --url out"), "{changes}");
+    let scheme = refused(&["--url", "http://127.0.0.1:1/x", "--only", "churn"]);
+    assert!(scheme.contains("must begin with ws://"), "{scheme}");
+    let files = refused(&["--connections", "100000000"]);
+    assert!(files.contains("raise the limit"), "{files}");
+}

@@ -1,0 +1,8 @@
+#![no_main]
+
+mod commands;
+
+use centrifuge_protocol::Encoding;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|frame: &[u8]| commands::check(Encoding::Json, frame));
