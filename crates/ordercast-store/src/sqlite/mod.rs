@@ -370,7 +370,9 @@ fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Small, so that the log file is written over again instead of growing.
     connection.pragma_update(None, "wal_autocheckpoint", 1_000)?;
-    connection.pragma_update(None, "cache_size", -65_536)?;
+    // 16 MiB. More is slower: a commit walks the whole hash of cached pages after most splits of a
+    // B-tree, which cost 8 % of the changes per second at 64 MiB.
+    connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
