@@ -59,6 +59,10 @@ pub enum Action {
     IssueTokens,
     /// Users' balances in virtual currencies: to fill one is as good as to mark orders paid.
     WriteBalances,
+    /// Take events: nothing more is sent of them, and paid orders may become done.
+    AcknowledgeEvents,
+    /// Endpoints of webhooks, and deliveries to them.
+    ManageWebhooks,
     /// API keys, keys of user JWTs and the rules for them: make, list, revoke.
     ManageKeys,
 }
@@ -154,9 +158,11 @@ pub fn authorize_grant(principal: &Principal, wanted: Scopes) -> Result<(), Deni
 const fn scope_for(action: Action) -> Option<Scope> {
     match action {
         Action::ReadOrder | Action::ReadProject => Some(Scope::OrdersRead),
-        Action::CreateOrder | Action::ChangeOrder | Action::WriteBalances => {
-            Some(Scope::OrdersWrite)
-        }
+        Action::CreateOrder
+        | Action::ChangeOrder
+        | Action::WriteBalances
+        | Action::AcknowledgeEvents => Some(Scope::OrdersWrite),
+        Action::ManageWebhooks => Some(Scope::WebhooksWrite),
         Action::IssueTokens => Some(Scope::TokensWrite),
         Action::WriteCatalogue => Some(Scope::CatalogueWrite),
         Action::ReadEvents => Some(Scope::EventsRead),

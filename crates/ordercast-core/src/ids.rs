@@ -87,6 +87,16 @@ int_id!(
     "token id"
 );
 int_id!(
+    /// Where a project's events are sent to.
+    EndpointId,
+    "endpoint id"
+);
+int_id!(
+    /// One of the secrets of an endpoint.
+    SecretId,
+    "secret id"
+);
+int_id!(
     /// Counts the changes of one order from 1 without gaps.
     Version,
     "version"

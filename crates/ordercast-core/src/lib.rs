@@ -7,6 +7,7 @@
 pub mod access;
 pub mod catalogue;
 pub mod channel;
+pub mod delivery;
 pub mod ids;
 pub mod money;
 #[cfg(feature = "openapi")]

@@ -3,8 +3,8 @@
 
 use crate::{
     ids::{
-        AttemptId, CartId, CredentialId, INT_MAX, OrderId, ProjectId, RefundId, Sku, SourceId,
-        TokenId, UserId, Version,
+        AttemptId, CartId, CredentialId, EndpointId, INT_MAX, OrderId, ProjectId, RefundId, Sku,
+        SourceId, TokenId, UserId, Version,
     },
     money::Currency,
     order::{
@@ -70,6 +70,7 @@ integers! {
     ProjectId: "A shop's project", 7;
     OrderId: "The public number of an order, unique within its project", 689_810_880;
     CredentialId: "An API key or a key of user JWTs", 3;
+    EndpointId: "Where events are sent to", 1;
     TokenId: "A payment token or a link of an order", 5;
     Version: "Counts the changes of one order from 1 without gaps", 2;
 }

@@ -3,6 +3,7 @@
 
 use crate::{
     auth::{Rates, jwks::address::Reach},
+    delivery::guard::Policy,
     tls,
 };
 use confique::Config as Layered;
@@ -121,6 +122,33 @@ pub struct Config {
     #[config(env = "ORDERCAST_PUBLICATION_DAYS")]
     pub publication_days: Option<u32>,
 
+    /// Days for which deliveries of webhooks and their attempts are kept once they are finished, 1 or
+    /// more. Without it, for ever.
+    #[config(env = "ORDERCAST_DELIVERY_DAYS")]
+    pub delivery_days: Option<u32>,
+
+    /// Networks that webhooks may be sent to although their addresses are not public, for example
+    /// ["10.0.0.0/8", "127.0.0.0/8"]: for shops' backends in your own network. A project's
+    /// administrators can then make the server send to any address in them.
+    #[config(env = "ORDERCAST_WEBHOOK_NETWORKS", parse_env = confique::env::parse::list_by_comma, default = [])]
+    pub webhook_networks: Vec<IpNet>,
+
+    /// Let webhooks be sent over http too, which anybody on the way can read.
+    #[config(env = "ORDERCAST_WEBHOOK_HTTP", default = false)]
+    pub webhook_http: bool,
+
+    /// Let webhooks be sent to other ports than 443 and 8443 (and 80, with `webhook_http`).
+    #[config(env = "ORDERCAST_WEBHOOK_ANY_PORT", default = false)]
+    pub webhook_any_port: bool,
+
+    /// Seconds in which an endpoint must have answered, 1 to 60.
+    #[config(env = "ORDERCAST_WEBHOOK_TIMEOUT_SECONDS", default = 15)]
+    pub webhook_timeout_seconds: u32,
+
+    /// File of certificates, PEM, that endpoints may be signed by beside those that the system trusts.
+    #[config(env = "ORDERCAST_WEBHOOK_CERTIFICATES")]
+    pub webhook_certificates: Option<PathBuf>,
+
     /// Let key sets of user JWTs be fetched from private addresses too, and over http from this
     /// machine: for an identity provider in your own network. A project's administrators can then
     /// make the server ask any address of that network.
@@ -223,6 +251,10 @@ impl Config {
         }
         let days = self.inbox_days.unwrap_or(30);
         range("inbox_days", days, 30..=36_500, "30 or more")?;
+        let days = self.delivery_days.unwrap_or(1);
+        range("delivery_days", days, 1..=36_500, "1 or more")?;
+        let seconds = self.webhook_timeout_seconds;
+        range("webhook_timeout_seconds", seconds, 1..=60, "1 to 60")?;
         let days = self.publication_days.unwrap_or(1);
         range("publication_days", days, 1..=36_500, "1 or more")?;
         for (name, key) in [
@@ -254,6 +286,14 @@ impl Config {
             Reach::Anywhere
         } else {
             Reach::Public
+        }
+    }
+
+    pub(crate) fn webhook_policy(&self) -> Policy {
+        Policy {
+            allow_http: self.webhook_http,
+            allow_any_port: self.webhook_any_port,
+            allowed_networks: self.webhook_networks.clone(),
         }
     }
 

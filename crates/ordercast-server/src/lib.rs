@@ -6,22 +6,31 @@
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod delivery;
 mod http;
 pub mod jobs;
 mod keys;
+mod public_address;
 pub mod realtime;
 pub mod tls;
 
 use auth::Auth;
 use axum::Router;
 use config::Config;
+use delivery::{Dispatcher, sending::Sending};
 use http::{App, Listener, Shutdown};
 use jobs::{Jobs, Retention};
 pub use keys::SecretsKeyError;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ordercast_store::{Change, Failure, NewProject, OpenError, Outcome, Store, Submission};
 use realtime::{Publisher, Realtime};
-use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::OnceLock, time::Duration};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tls::Secured;
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -46,6 +55,8 @@ pub enum StartError {
         address: SocketAddr,
         source: io::Error,
     },
+    #[error("cannot use webhook_certificates {path}: {why}")]
+    WebhookCertificates { path: PathBuf, why: String },
     #[error("cannot read the projects: {0}")]
     Read(#[from] Failure),
 }
@@ -112,11 +123,13 @@ impl Bound {
         )
         .await?;
         let realtime = Realtime::start(&config, publisher, store.clone(), auth.clone());
+        let sending = Arc::new(Sending::open(&config, store.clone())?);
         let (shutdown, stopping) = watch::channel(Shutdown::NotYet);
         let app = App {
             store,
             auth,
             metrics,
+            sending,
             stopping,
         };
         Ok(Self {
@@ -157,7 +170,9 @@ impl Bound {
     #[must_use]
     pub fn serve(self, more: Router) -> Server {
         let store = self.app.store.clone();
-        let jobs = Jobs::start(&self.app.store, self.retention, &self.app.stopping);
+        let mut jobs = Jobs::start(&self.app.store, self.retention, &self.app.stopping);
+        let dispatcher = Dispatcher::new(Arc::clone(&self.app.sending));
+        jobs.add(dispatcher.run(self.app.stopping.clone()));
         let router = http::router(self.app.clone())
             .merge(self.realtime.router())
             .merge(more);

@@ -198,7 +198,11 @@ async fn an_order_expires_at_its_stated_life_and_a_payment_revives_it() {
         .channel(&Shop::channel(), Range::Newest, 10)
         .await;
     assert_eq!(page.expect("read").top.get(), 3, "buyers see no difference");
-    let events = shop.store.events(project(), 0, 10).await.expect("read");
+    let events = shop
+        .store
+        .events(project(), ordercast_store::Feed::All, 0, 10)
+        .await
+        .expect("read");
     assert_eq!(events.last().expect("one").kind, "order.expired");
 
     shop.pay(order.get().into(), later(90)).await;

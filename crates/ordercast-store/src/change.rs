@@ -2,7 +2,7 @@
 
 use crate::{
     CatalogueItem, Credential, CredentialChange, CredentialOutcome, Failure, Found, Project,
-    Source, StorefrontChange, StorefrontOutcome,
+    Source, StorefrontChange, StorefrontOutcome, WebhookChange, WebhookOutcome,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
@@ -50,6 +50,7 @@ pub enum Change {
     Receive(Box<InboxEntry>),
     Storefront(Box<StorefrontChange>),
     Credentials(Box<CredentialChange>),
+    Webhooks(Box<WebhookChange>),
 }
 
 /// What may be deleted with age, and what of it stays all the same.
@@ -61,6 +62,8 @@ pub enum Prune {
     Inbox,
     /// Publications; not the last 100 of a channel.
     Publications,
+    /// Finished deliveries and their attempts.
+    Deliveries,
 }
 
 #[derive(Clone)]
@@ -88,6 +91,7 @@ pub struct ProjectChange {
     pub project: ProjectId,
     pub name: Option<String>,
     pub complete_on_paid: Option<bool>,
+    pub complete_on_ack: Option<bool>,
     pub virtual_price_integers: Option<bool>,
     pub order_lifetime_seconds: Option<u32>,
 }
@@ -193,6 +197,7 @@ pub enum Outcome {
     Received(InboxOutcome),
     Storefront(StorefrontOutcome),
     Credentials(CredentialOutcome),
+    Webhooks(WebhookOutcome),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

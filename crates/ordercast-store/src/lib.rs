@@ -3,6 +3,7 @@
 //! Invariant: nothing is visible before its commit is on disk, and everything is visible to every
 //! reader before the commit is announced. The server's edges call [`Store`]; nobody else speaks SQL.
 
+mod bell;
 mod cache;
 mod change;
 pub mod credentials;
@@ -15,7 +16,9 @@ mod sqlite;
 pub mod storefront;
 mod vault;
 mod watch;
+pub mod webhooks;
 
+pub use bell::{DeliveryBell, Rung};
 pub use change::{
     Applied, Change, Idempotency, InboxEntry, InboxOutcome, InboxState, NewOrder, NewProject,
     Outcome, ProjectChange, Prune, Rendered, Submission,
@@ -28,12 +31,17 @@ pub use ordercast_core::{
     catalogue::{CatalogueItem, Listed},
     channel::Range,
 };
-pub use read::{EventRow, Found, InboxRow, VersionRow};
+pub use read::{EventRow, Feed, Found, InboxRow, VersionRow};
 pub use secret::Secret;
 pub use sqlite::{BackupError, Examination, OpenError, Store, backup, examine, restore};
 pub use storefront::{StorefrontChange, StorefrontOutcome, StorefrontRefusal};
 pub use vault::{Vault, VaultError};
 pub use watch::OrderWatch;
+pub use webhooks::{
+    Acknowledger, AttemptResult, AttemptRow, Attempted, ClientEvent, DeliveryFilter, DeliveryRow,
+    DeliveryState, Disabled, Due, Endpoint, EndpointSecret, EndpointSettings, OperatorEventRow,
+    WebhookChange, WebhookOutcome,
+};
 
 use ordercast_core::{
     ProjectId, Timestamp,
@@ -81,6 +89,9 @@ pub struct Project {
 pub struct Settings {
     /// A paid order becomes done at once: for shops whose goods need no delivery.
     pub complete_on_paid: bool,
+    /// A paid order becomes done when the shop has taken the news of it, by an endpoint's 2xx or
+    /// through the event API.
+    pub complete_on_ack: bool,
     /// Life of a `new` order, seconds, 60..=31536000.
     pub order_lifetime_seconds: u32,
     /// Virtual prices of *get order* with integers and the currency's description, as the strictest
@@ -92,6 +103,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             complete_on_paid: false,
+            complete_on_ack: true,
             order_lifetime_seconds: 24 * 3600,
             virtual_price_integers: false,
         }

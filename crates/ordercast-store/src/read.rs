@@ -86,6 +86,15 @@ pub struct EventRow {
     pub status: Status,
     pub previous_status: Option<String>,
     pub at: Timestamp,
+    /// When the shop took it, by an endpoint or through the event API.
+    pub acknowledged_at: Option<Timestamp>,
+}
+
+/// Which events a reader wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    All,
+    Unacknowledged,
 }
 
 #[derive(Clone, Debug)]
@@ -202,10 +211,11 @@ impl Store {
     pub async fn events(
         &self,
         project: ProjectId,
+        feed: Feed,
         after: i64,
         limit: u32,
     ) -> Result<Vec<EventRow>, Failure> {
-        self.read(move |connection| query::events(connection, project, after, limit))
+        self.read(move |connection| query::events(connection, project, feed, after, limit))
             .await
     }
 

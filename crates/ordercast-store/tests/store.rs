@@ -238,7 +238,11 @@ async fn an_order_goes_its_way_and_every_step_is_published_once() {
         versions.iter().map(|v| v.version.get()).collect::<Vec<_>>(),
         [1, 2, 3, 4]
     );
-    let events = f.store.events(project(), 0, 100).await.expect("read");
+    let events = f
+        .store
+        .events(project(), ordercast_store::Feed::All, 0, 100)
+        .await
+        .expect("read");
     let kinds: Vec<_> = events.iter().map(|e| e.kind.as_str()).collect();
     assert_eq!(
         kinds,

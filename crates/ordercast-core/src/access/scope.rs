@@ -12,6 +12,8 @@ pub enum Scope {
     TokensWrite,
     CatalogueWrite,
     EventsRead,
+    /// Endpoints of webhooks, and deliveries to them.
+    WebhooksWrite,
     /// API keys and the keys of user JWTs. Who has it can make itself any buyer.
     KeysWrite,
 }
@@ -19,17 +21,18 @@ pub enum Scope {
 /// A name that is no scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "must be \"*\" or some of orders:read, orders:write, tokens:write, catalogue:write, events:read, keys:write"
+    "must be \"*\" or some of orders:read, orders:write, tokens:write, catalogue:write, events:read, webhooks:write, keys:write"
 )]
 pub struct UnknownScope;
 
 impl Scope {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OrdersRead,
         Self::OrdersWrite,
         Self::TokensWrite,
         Self::CatalogueWrite,
         Self::EventsRead,
+        Self::WebhooksWrite,
         Self::KeysWrite,
     ];
 
@@ -41,6 +44,7 @@ impl Scope {
             Self::TokensWrite => "tokens:write",
             Self::CatalogueWrite => "catalogue:write",
             Self::EventsRead => "events:read",
+            Self::WebhooksWrite => "webhooks:write",
             Self::KeysWrite => "keys:write",
         }
     }

@@ -23,7 +23,9 @@ fn actions() -> Vec<Action> {
         Action::BuyItem => Some(Action::ReadOrder),
         Action::ReadOrder => Some(Action::ChangeOrder),
         Action::ChangeOrder => Some(Action::ReadEvents),
-        Action::ReadEvents => Some(Action::Track),
+        Action::ReadEvents => Some(Action::AcknowledgeEvents),
+        Action::AcknowledgeEvents => Some(Action::ManageWebhooks),
+        Action::ManageWebhooks => Some(Action::Track),
         Action::Track => Some(Action::IssueTokens),
         Action::IssueTokens => Some(Action::ManageKeys),
         Action::ManageKeys => Some(Action::WriteBalances),
@@ -37,7 +39,8 @@ fn scopes() -> Vec<Scope> {
         Scope::OrdersWrite => Some(Scope::TokensWrite),
         Scope::TokensWrite => Some(Scope::CatalogueWrite),
         Scope::CatalogueWrite => Some(Scope::EventsRead),
-        Scope::EventsRead => Some(Scope::KeysWrite),
+        Scope::EventsRead => Some(Scope::WebhooksWrite),
+        Scope::WebhooksWrite => Some(Scope::KeysWrite),
         Scope::KeysWrite => None,
     })
 }

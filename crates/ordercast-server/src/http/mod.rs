@@ -1,12 +1,18 @@
 //! HTTP: routes, and nothing that a route does not need. Handlers parse, authorise, call, render.
 
+mod acknowledge;
 mod api_keys;
 mod balances;
 pub mod body;
 mod caller;
 mod catalogue;
 pub mod client_address;
+mod client_events;
+mod deliveries;
 mod docs;
+mod endpoint_secrets;
+mod endpoint_test;
+mod endpoints;
 mod inbox;
 mod jwt_keys;
 mod links;
@@ -30,11 +36,12 @@ mod submit;
 
 pub use serve::{Hangup, Listener, Shutdown, requested};
 
-use crate::auth::Auth;
+use crate::{auth::Auth, delivery::sending::Sending};
 use axum::{Router, http::StatusCode, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
 use ordercast_store::Store;
 use problem::Problem;
+use std::sync::Arc;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -44,6 +51,7 @@ pub struct App {
     pub store: Store,
     pub auth: Auth,
     pub metrics: PrometheusHandle,
+    pub sending: Arc<Sending>,
     /// Held answers end when the server does.
     pub stopping: watch::Receiver<Shutdown>,
 }
@@ -77,6 +85,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(order_changes::review))
         .routes(routes!(projects::events))
         .routes(routes!(projects::inbox))
+        .routes(routes!(acknowledge::acknowledge))
+        .merge(webhooks())
         .merge(credentials());
     let of_shops_and_buyers = OpenApiRouter::new()
         .routes(routes!(order_reads::read))
@@ -87,7 +97,27 @@ fn routes() -> OpenApiRouter<App> {
         .merge(openapi::by(openapi::ORDER_READER, of_shops_and_buyers))
         .merge(openapi::by(openapi::PROVIDER, of_providers))
         .merge(links::router())
+        .merge(client_events::router())
         .nest("/api", store_api::router())
+}
+
+/// Where events are sent to, and what became of them.
+fn webhooks() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(endpoints::list, endpoints::create))
+        .routes(routes!(
+            endpoints::read,
+            endpoints::change,
+            endpoints::delete
+        ))
+        .routes(routes!(endpoint_secrets::rotate))
+        .routes(routes!(endpoint_test::test))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::read))
+        .routes(routes!(deliveries::resend))
+        .routes(routes!(deliveries::recover))
+        .routes(routes!(deliveries::replay))
+        .routes(routes!(deliveries::operator_events))
 }
 
 /// Keys of projects, and tokens of orders.

@@ -26,6 +26,7 @@ pub struct SettingsView {
     project_id: ProjectId,
     name: String,
     complete_on_paid: bool,
+    complete_on_ack: bool,
     order_lifetime_seconds: u32,
     virtual_price_integers: bool,
     created_at: Time,
@@ -37,6 +38,7 @@ impl From<&Project> for SettingsView {
             project_id: project.id,
             name: project.name.clone(),
             complete_on_paid: project.settings.complete_on_paid,
+            complete_on_ack: project.settings.complete_on_ack,
             order_lifetime_seconds: project.settings.order_lifetime_seconds,
             virtual_price_integers: project.settings.virtual_price_integers,
             created_at: Time(project.created_at),
@@ -102,6 +104,9 @@ struct ChangeBody {
     name: Option<String>,
     /// Whether orders are `done` as soon as they are `paid`.
     complete_on_paid: Option<bool>,
+    /// Whether orders are `done` when the shop has taken the news that they are `paid`: by an
+    /// endpoint's 2xx, or by acknowledging the event.
+    complete_on_ack: Option<bool>,
     /// Whether amounts of virtual currencies are numbers on `/api`; without it they are strings.
     virtual_price_integers: Option<bool>,
     /// Of orders that are made from then on.
@@ -133,6 +138,7 @@ pub async fn change(
         project,
         name: wanted.name.map(|name| text("name", name)).transpose()?,
         complete_on_paid: wanted.complete_on_paid,
+        complete_on_ack: wanted.complete_on_ack,
         virtual_price_integers: wanted.virtual_price_integers,
         order_lifetime_seconds: wanted.order_lifetime_seconds.map(lifetime).transpose()?,
     };

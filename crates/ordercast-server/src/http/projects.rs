@@ -29,7 +29,7 @@ use ordercast_core::{
     order::Status,
 };
 use ordercast_store::{
-    Change, CredentialKind, NewProject, Outcome, Provider, Settings, Submission,
+    Change, CredentialKind, Feed, NewProject, Outcome, Provider, Settings, Submission,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -56,6 +56,9 @@ struct CreateBody {
     /// Whether orders are `done` as soon as they are `paid`.
     #[serde(default)]
     complete_on_paid: bool,
+    /// Whether orders are `done` when the shop has taken the news that they are `paid`: by an
+    /// endpoint's 2xx, or by acknowledging the event. Without it, true.
+    complete_on_ack: Option<bool>,
     /// Whether amounts of virtual currencies are numbers on `/api`; without it they are strings.
     #[serde(default)]
     virtual_price_integers: bool,
@@ -80,6 +83,7 @@ struct CreatedView {
     project_id: ProjectId,
     name: String,
     complete_on_paid: bool,
+    complete_on_ack: bool,
     order_lifetime_seconds: u32,
     virtual_price_integers: bool,
     /// Opens all of the project.
@@ -141,6 +145,7 @@ pub async fn create(
     let name = text("name", new.name)?;
     let settings = Settings {
         virtual_price_integers: new.virtual_price_integers,
+        complete_on_ack: new.complete_on_ack.unwrap_or(true),
         ..settings(new.complete_on_paid, new.order_lifetime_seconds)?
     };
 
@@ -198,6 +203,7 @@ pub async fn create(
                 project_id: project.id,
                 name: project.name,
                 complete_on_paid: project.settings.complete_on_paid,
+                complete_on_ack: project.settings.complete_on_ack,
                 order_lifetime_seconds: project.settings.order_lifetime_seconds,
                 virtual_price_integers: project.settings.virtual_price_integers,
                 api_key,
@@ -262,6 +268,10 @@ pub struct EventsQuery {
     #[serde(default)]
     #[param(required = false, minimum = 0, maximum = 30)]
     wait: u64,
+    /// Only those that the shop has not taken yet, by an endpoint or here.
+    #[serde(default)]
+    #[param(required = false)]
+    unacknowledged: bool,
 }
 
 /// What happened to a project's orders
@@ -282,6 +292,8 @@ struct EventView {
     #[schema(example = "order.status_changed")]
     kind: String,
     created_at: Time,
+    #[schema(required)]
+    acknowledged_at: Option<Time>,
     data: EventData,
 }
 
@@ -320,6 +332,11 @@ pub async fn events(
         Object::Project(project),
     )?;
     let limit = query.limit.unwrap_or(100).clamp(1, PAGE_MAX);
+    let feed = if query.unacknowledged {
+        Feed::Unacknowledged
+    } else {
+        Feed::All
+    };
     let wait = Duration::from_secs(query.wait.min(WAIT_SECONDS_MAX));
     let deadline = tokio::time::sleep(wait);
     tokio::pin!(deadline);
@@ -327,7 +344,7 @@ pub async fn events(
     let mut stopping = app.stopping.clone();
     let rows = loop {
         newest.mark_unchanged();
-        let rows = app.store.events(project, query.after, limit).await?;
+        let rows = app.store.events(project, feed, query.after, limit).await?;
         if !rows.is_empty() || wait.is_zero() {
             break rows;
         }
@@ -344,6 +361,7 @@ pub async fn events(
             id: row.id,
             kind: row.kind,
             created_at: Time(row.at),
+            acknowledged_at: row.acknowledged_at.map(Time),
             data: EventData {
                 order_id: row.order,
                 user_external_id: row.user,

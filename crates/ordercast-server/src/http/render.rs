@@ -376,6 +376,7 @@ pub fn outcome(outcome: &Outcome, success: StatusCode) -> Rendered {
         | Outcome::ProjectChanged(_)
         | Outcome::Received(_)
         | Outcome::Credentials(_)
+        | Outcome::Webhooks(_)
         | Outcome::Unchanged { .. }
         | Outcome::Pruned(_) => Problem::unavailable(),
     };

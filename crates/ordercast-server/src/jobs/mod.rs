@@ -51,6 +51,11 @@ impl Jobs {
         Self(tasks)
     }
 
+    /// Another one, that sees itself to when it works.
+    pub(crate) fn add(&mut self, job: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(job);
+    }
+
     /// Returns when the last job has let go of the store.
     pub(crate) async fn stopped(self) {
         self.0.join_all().await;

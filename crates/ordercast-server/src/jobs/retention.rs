@@ -16,6 +16,7 @@ pub struct Retention {
     pub idempotency_days: u32,
     pub inbox_days: Option<u32>,
     pub publication_days: Option<u32>,
+    pub delivery_days: Option<u32>,
 }
 
 impl From<&Config> for Retention {
@@ -24,6 +25,7 @@ impl From<&Config> for Retention {
             idempotency_days: config.idempotency_days,
             inbox_days: config.inbox_days,
             publication_days: config.publication_days,
+            delivery_days: config.delivery_days,
         }
     }
 }
@@ -37,6 +39,7 @@ pub async fn prune(store: &Store, now: Timestamp, keep: Retention) -> Result<usi
         (Prune::Idempotency, Some(keep.idempotency_days)),
         (Prune::Inbox, keep.inbox_days),
         (Prune::Publications, keep.publication_days),
+        (Prune::Deliveries, keep.delivery_days),
     ];
     let mut total = 0;
     for (what, days) in kinds {
@@ -73,5 +76,6 @@ const fn label(what: Prune) -> &'static str {
         Prune::Idempotency => "idempotency",
         Prune::Inbox => "inbox",
         Prune::Publications => "publications",
+        Prune::Deliveries => "deliveries",
     }
 }

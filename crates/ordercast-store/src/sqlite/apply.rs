@@ -3,23 +3,24 @@
 
 use super::{
     credentials, inbox,
-    memory::Memory,
+    memory::{Memory, Receivers},
     query, replay,
     rows::{self, OrderRow, json},
     secrets::{self, Secrets},
     storefront::{self, balance, catalogue},
-    upkeep,
+    upkeep, webhooks,
+    webhooks::outbox,
 };
 use crate::{
     Applied, Change, Committed, CredentialChange, CredentialKind, Found, NewCredential, NewOrder,
-    NewProject, Outcome, Project, ProjectChange, Secret, Source, StorefrontOutcome,
+    NewProject, Outcome, Project, ProjectChange, Rung, Secret, Source, StorefrontOutcome,
     StorefrontRefusal, Submission,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
     access::Scopes,
     channel::{Channel, Epoch, Offset, Publication, Sequence},
-    ids::Version,
+    ids::{EndpointId, Version},
     order::{
         Actor, Cause, Changed, Facets, Order, Request, Rules, Status, TrackingStatus, charge,
         follow, request,
@@ -51,6 +52,8 @@ pub(super) struct Made {
     pub newest_position: Option<i64>,
     /// Orders that changed, as they are now.
     pub orders: HashMap<(ProjectId, OrderId), Arc<Found>>,
+    /// For whoever sends deliveries.
+    pub rung: Rung,
     /// By channel key, the newest publication of channels that got some.
     tops: HashMap<i64, Sequence>,
 }
@@ -135,6 +138,7 @@ impl<'a> Batch<'a> {
             } => upkeep::prune(self.connection, *what, *before, *limit).map(Outcome::Pruned),
             Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
             Change::Storefront(change) => storefront::apply(self.connection, change, at),
+            Change::Webhooks(change) => webhooks::apply(self, change, at),
             Change::Credentials(change) => {
                 let outcome = credentials::apply(self.connection, self.secrets, change, at)?;
                 if let CredentialChange::EndToken { project, order, .. } = &**change {
@@ -234,6 +238,7 @@ impl<'a> Batch<'a> {
         let settings = &mut project.settings;
         project.name = change.name.clone().unwrap_or(project.name);
         settings.complete_on_paid = change.complete_on_paid.unwrap_or(settings.complete_on_paid);
+        settings.complete_on_ack = change.complete_on_ack.unwrap_or(settings.complete_on_ack);
         settings.virtual_price_integers = change
             .virtual_price_integers
             .unwrap_or(settings.virtual_price_integers);
@@ -438,20 +443,6 @@ impl<'a> Batch<'a> {
         } else {
             None
         };
-        self.connection
-            .prepare_cached(
-                "INSERT INTO order_versions (order_key, version, status, actor, reason, at, \"offset\") \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?
-            .execute(params![
-                row.order_key,
-                order.version.get(),
-                status.as_str(),
-                cause.actor.to_string(),
-                cause.reason,
-                order.updated_at.millis(),
-                offset.map(Offset::get),
-            ])?;
         let kind = match from {
             None => "order.created",
             Some(from) if from == status => "order.updated",
@@ -476,7 +467,30 @@ impl<'a> Batch<'a> {
                 from.map(Status::as_str),
                 order.updated_at.millis(),
             ])?;
-        self.made.newest_event = Some(self.connection.last_insert_rowid());
+        let event_id = self.connection.last_insert_rowid();
+        self.made.newest_event = Some(event_id);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO order_versions (order_key, version, status, actor, reason, at, \"offset\", \
+                 event_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                row.order_key,
+                order.version.get(),
+                status.as_str(),
+                cause.actor.to_string(),
+                cause.reason,
+                order.updated_at.millis(),
+                offset.map(Offset::get),
+                event_id,
+            ])?;
+        let event = outbox::Event {
+            id: event_id,
+            kind,
+            from,
+            at: order.updated_at,
+        };
+        outbox::enqueue(self, row, event)?;
         let key = (order.project, order.id);
         let found = Arc::new(Found::new(row.clone()));
         self.made.orders.insert(key, found);
@@ -544,6 +558,35 @@ impl<'a> Batch<'a> {
         })))
     }
 
+    /// Who is told of a project's events.
+    pub(super) fn receivers(&mut self, project: ProjectId) -> rusqlite::Result<Receivers> {
+        self.memory.receivers(self.connection, project)
+    }
+
+    pub(super) fn forget_receivers(&mut self, project: ProjectId) {
+        self.memory.forget_receivers(project);
+        self.ring_anew();
+    }
+
+    /// What a sender has read of endpoints and lanes no longer holds once this is committed.
+    pub(super) fn ring_anew(&mut self) {
+        self.made.rung.is_anew = true;
+    }
+
+    /// The endpoint has something to send once this is committed.
+    pub(super) fn ring(&mut self, endpoint: EndpointId) {
+        self.made.rung.endpoints.insert(endpoint);
+    }
+
+    pub(super) fn completes_on_ack(&mut self, project: ProjectId) -> rusqlite::Result<bool> {
+        let settings = self.memory.settings(self.connection, project)?;
+        Ok(settings.is_some_and(|settings| settings.complete_on_ack))
+    }
+
+    pub(super) fn secrets(&self) -> &'a Secrets {
+        self.secrets
+    }
+
     fn reread(&mut self, project: ProjectId, id: OrderId) -> rusqlite::Result<()> {
         if let Some(row) = rows::order_by_id(self.connection, project, id)? {
             let found = Arc::new(Found::new(row));
@@ -565,6 +608,14 @@ impl<'a> Batch<'a> {
             return Ok(Some(found.row()));
         }
         rows::order_by_id(self.connection, project, id)
+    }
+
+    /// As [`Batch::order`], by the internal key.
+    pub(super) fn order_by_key(&self, order_key: i64) -> rusqlite::Result<Option<OrderRow>> {
+        if let Some(found) = self.memory.cache.get_by_key(order_key) {
+            return self.order(found.order.project, found.order.id);
+        }
+        rows::order_by_key(self.connection, order_key)
     }
 
     fn channel_key(&self, new: &NewOrder) -> rusqlite::Result<i64> {

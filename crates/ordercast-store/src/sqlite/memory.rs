@@ -1,20 +1,32 @@
 //! What the writer remembers between batches, so that it need not ask the database. It is the only
 //! one who changes orders and projects; what a failed batch may have left here is forgotten.
 
-use super::{query, rows};
-use crate::{Settings, cache::OrderCache};
-use ordercast_core::ProjectId;
+use super::{query, rows, webhooks::endpoints};
+use crate::{EndpointSettings, Settings, cache::OrderCache};
+use ordercast_core::{ProjectId, ids::EndpointId};
 use rusqlite::Connection;
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::Arc,
 };
 
+/// An endpoint as the writer needs it.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    pub endpoint: EndpointId,
+    pub settings: EndpointSettings,
+    pub is_enabled: bool,
+}
+
+/// A project's endpoints that have not ended.
+pub(super) type Receivers = Arc<[Arc<Receiver>]>;
+
 #[derive(Debug)]
 pub(super) struct Memory {
     pub cache: Arc<OrderCache>,
     /// Bound: projects are made by the operator only.
     settings: HashMap<ProjectId, Settings>,
+    receivers: HashMap<ProjectId, Receivers>,
     /// Per project its highest order id.
     order_ids: HashMap<ProjectId, i64>,
     last_order_key: Option<i64>,
@@ -25,6 +37,7 @@ impl Memory {
         Self {
             cache,
             settings: HashMap::new(),
+            receivers: HashMap::new(),
             order_ids: HashMap::new(),
             last_order_key: None,
         }
@@ -32,6 +45,7 @@ impl Memory {
 
     pub(super) fn forget(&mut self) {
         self.settings.clear();
+        self.receivers.clear();
         self.order_ids.clear();
         self.last_order_key = None;
     }
@@ -51,6 +65,24 @@ impl Memory {
 
     pub(super) fn forget_settings(&mut self, project: ProjectId) {
         self.settings.remove(&project);
+    }
+
+    pub(super) fn receivers(
+        &mut self,
+        connection: &Connection,
+        project: ProjectId,
+    ) -> rusqlite::Result<Receivers> {
+        match self.receivers.entry(project) {
+            Entry::Occupied(known) => Ok(Arc::clone(known.get())),
+            Entry::Vacant(place) => {
+                let receivers = endpoints::receivers(connection, project)?.into();
+                Ok(Arc::clone(place.insert(receivers)))
+            }
+        }
+    }
+
+    pub(super) fn forget_receivers(&mut self, project: ProjectId) {
+        self.receivers.remove(&project);
     }
 
     /// The next key of all orders.

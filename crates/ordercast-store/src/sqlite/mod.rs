@@ -16,12 +16,15 @@ pub(crate) mod search;
 pub(crate) mod secrets;
 pub(crate) mod storefront;
 pub(crate) mod upkeep;
+pub(crate) mod webhooks;
 mod writer;
 
 pub use backup::{BackupError, backup, restore};
 pub use examine::{Examination, examine};
 
-use crate::{Committed, Failure, Outcome, Submission, Vault, cache::OrderCache, watch::Watches};
+use crate::{
+    Committed, DeliveryBell, Failure, Outcome, Submission, Vault, cache::OrderCache, watch::Watches,
+};
 use ordercast_core::{Timestamp, channel::Epoch};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use secrets::Secrets;
@@ -49,6 +52,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/005_lists.sql"),
     include_str!("migrations/006_storefront.sql"),
     include_str!("migrations/007_sequences.sql"),
+    include_str!("migrations/008_webhooks.sql"),
 ];
 
 #[derive(Debug, Error)]
@@ -99,6 +103,7 @@ struct Inner {
     threads: Vec<JoinHandle<()>>,
     epoch: Epoch,
     newest_event: watch::Receiver<i64>,
+    bell: Arc<DeliveryBell>,
     cache: Arc<OrderCache>,
     watches: Arc<Watches>,
     secrets: Arc<Secrets>,
@@ -184,12 +189,14 @@ impl Store {
         let (event_sender, newest_event) = watch::channel(newest);
         let cache = Arc::new(OrderCache::new());
         let watches = Arc::new(Watches::default());
+        let bell = Arc::new(DeliveryBell::default());
         let (writes, write_queue) = mpsc::channel(WRITE_QUEUE_MAX);
         let audience = writer::Audience {
             cache: Arc::clone(&cache),
             on_commit,
             watches: Arc::clone(&watches),
             newest_event: event_sender,
+            bell: Arc::clone(&bell),
         };
         let secrets_of_writer = Arc::clone(&secrets);
         let writer = writer::Writer::new(
@@ -223,6 +230,7 @@ impl Store {
             threads,
             epoch,
             newest_event,
+            bell,
             cache,
             watches,
             secrets,
@@ -268,6 +276,12 @@ impl Store {
     #[must_use]
     pub fn newest_event(&self) -> watch::Receiver<i64> {
         self.inner.newest_event.clone()
+    }
+
+    /// Which endpoints have something to send.
+    #[must_use]
+    pub fn delivery_bell(&self) -> Arc<DeliveryBell> {
+        Arc::clone(&self.inner.bell)
     }
 
     pub(crate) fn has_failed(&self) -> bool {

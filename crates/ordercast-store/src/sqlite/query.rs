@@ -6,7 +6,7 @@ use super::{
     secrets::{Secrets, of_source},
 };
 use crate::{
-    Credential, EventRow, InboxRow, Project, Provider, Range, Settings, Source, VersionRow,
+    Credential, EventRow, Feed, InboxRow, Project, Provider, Range, Settings, Source, VersionRow,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
@@ -192,19 +192,21 @@ pub(crate) fn versions(
 pub(crate) fn events(
     connection: &Connection,
     project: ProjectId,
+    feed: Feed,
     after: i64,
     limit: u32,
 ) -> rusqlite::Result<Vec<EventRow>> {
     connection
         .prepare_cached(
             "SELECT e.event_id, e.type, e.version, e.previous_status, e.at, o.order_id, c.user_id, \
-             v.status FROM events e \
+             v.status, e.acknowledged_at FROM events e \
              JOIN orders o ON o.order_key = e.order_key \
              JOIN channels c ON c.channel_key = o.channel_key \
              JOIN order_versions v ON v.order_key = e.order_key AND v.version = e.version \
-             WHERE e.project_id = ?1 AND e.event_id > ?2 ORDER BY e.event_id LIMIT ?3",
+             WHERE e.project_id = ?1 AND e.event_id > ?2 \
+             AND (?4 OR e.acknowledged_at IS NULL) ORDER BY e.event_id LIMIT ?3",
         )?
-        .query_map((project.get(), after, limit), |row| {
+        .query_map((project.get(), after, limit, feed == Feed::All), |row| {
             let status: String = row.get(7)?;
             Ok(EventRow {
                 id: row.get(0)?,
@@ -217,6 +219,7 @@ pub(crate) fn events(
                 status: status
                     .parse()
                     .map_err(|()| corrupt("order_versions.status"))?,
+                acknowledged_at: row.get::<_, Option<i64>>(8)?.map(Timestamp::from_millis),
             })
         })?
         .collect()

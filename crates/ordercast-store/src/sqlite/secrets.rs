@@ -3,7 +3,10 @@
 use super::{OpenError, rows::corrupt};
 use crate::{Secret, Vault};
 use data_encoding::BASE64;
-use ordercast_core::{ProjectId, ids::CredentialId};
+use ordercast_core::{
+    ProjectId,
+    ids::{CredentialId, EndpointId},
+};
 use rusqlite::{Connection, OptionalExtension};
 use std::path::Path;
 
@@ -24,6 +27,11 @@ pub(super) fn of_credential(project: ProjectId, id: CredentialId) -> String {
 /// The name of a row, which a sealed value is bound to.
 pub(super) fn of_source(project: ProjectId, source: &str) -> String {
     format!("sources/{project}/{source}")
+}
+
+/// The name of a row, which a sealed value is bound to.
+pub(super) fn of_endpoint_secret(endpoint: EndpointId, secret: i64) -> String {
+    format!("endpoint_secrets/{endpoint}/{secret}")
 }
 
 impl Secrets {
@@ -142,6 +150,20 @@ fn seal_anew(connection: &mut Connection, old: &Secrets, new: &Secrets) -> rusql
         transaction.execute(
             "UPDATE sources SET secret = ?2 WHERE source = ?1",
             (&source, new.seal_text(&row, &plain)?),
+        )?;
+    }
+    let endpoints: Vec<(i64, i64, Vec<u8>)> = transaction
+        .prepare(
+            "SELECT secret_id, endpoint_id, value FROM endpoint_secrets WHERE length(value) > 0",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, endpoint, value) in endpoints {
+        let row = format!("endpoint_secrets/{endpoint}/{id}");
+        let plain = old.open(&row, value).ok_or_else(lost)?;
+        transaction.execute(
+            "UPDATE endpoint_secrets SET value = ?2 WHERE secret_id = ?1",
+            (id, new.seal(&row, plain.expose())?),
         )?;
     }
     if let Some(vault) = &new.vault {

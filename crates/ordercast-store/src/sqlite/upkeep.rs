@@ -79,6 +79,7 @@ pub(super) fn prune(
              SELECT inbox_id FROM provider_inbox \
              WHERE received_at < ?1 AND state <> 'parked' ORDER BY inbox_id LIMIT ?2)"
         }
+        Prune::Deliveries => return prune_deliveries(connection, before, limit),
         Prune::Publications => {
             return connection
                 .prepare_cached(
@@ -93,5 +94,24 @@ pub(super) fn prune(
     };
     connection
         .prepare_cached(sql)?
+        .execute((before.millis(), limit))
+}
+
+fn prune_deliveries(
+    connection: &Connection,
+    before: Timestamp,
+    limit: u32,
+) -> rusqlite::Result<usize> {
+    let old = "SELECT delivery_id FROM deliveries \
+               WHERE finished_at < ?1 ORDER BY delivery_id LIMIT ?2";
+    connection
+        .prepare_cached(&format!(
+            "DELETE FROM delivery_attempts WHERE delivery_id IN ({old})"
+        ))?
+        .execute((before.millis(), limit))?;
+    connection
+        .prepare_cached(&format!(
+            "DELETE FROM deliveries WHERE delivery_id IN ({old})"
+        ))?
         .execute((before.millis(), limit))
 }

@@ -11,7 +11,8 @@ use super::{
     secrets::Secrets,
 };
 use crate::{
-    Committed, Failure, Outcome, Submission, cache::OrderCache, change::Reply, watch::Watches,
+    Committed, DeliveryBell, Failure, Outcome, Submission, cache::OrderCache, change::Reply,
+    watch::Watches,
 };
 use ordercast_core::channel::Epoch;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -42,6 +43,7 @@ pub(super) struct Audience<F> {
     pub on_commit: F,
     pub watches: Arc<Watches>,
     pub newest_event: watch::Sender<i64>,
+    pub bell: Arc<DeliveryBell>,
 }
 
 struct Written {
@@ -154,6 +156,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         if let Some(newest) = made.newest_event {
             self.audience.newest_event.send_replace(newest);
         }
+        self.audience.bell.ring(made.rung);
         for (job, outcome) in jobs.zip(written.outcomes) {
             // The caller may have gone; the change stands.
             let _ = job.reply.send(Ok(outcome));

@@ -13,7 +13,8 @@ pub use params::{
 };
 pub use responses::{Conflict, Empty, Invalid};
 pub use security::{
-    BUYER, HOLDER, LINK, OPERATOR, ORDER_READER, PROVIDER, SHOP, SHOP_BASIC, USER, by,
+    BUYER, HOLDER, HOLDER_OF_TOKEN, LINK, OPERATOR, ORDER_READER, PROVIDER, SHOP, SHOP_BASIC, USER,
+    by,
 };
 
 use utoipa::openapi::{
@@ -28,12 +29,13 @@ pub const CATALOGUE: &str = "Catalogue";
 pub const BALANCES: &str = "Balances";
 pub const KEYS: &str = "Keys";
 pub const EVENTS: &str = "Events";
+pub const WEBHOOKS: &str = "Webhooks";
 pub const BUYING: &str = "Shop SDKs: orders";
 pub const CARTS: &str = "Shop SDKs: carts";
 pub const BACKENDS: &str = "Shop SDKs: backends";
 pub const OPERATION: &str = "Operation";
 
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 13] = [
     (PROJECTS, "A shop's project with its keys"),
     (ORDERS, "What the shop's backend makes and reads"),
     (
@@ -50,6 +52,10 @@ const TAGS: [(&str, &str); 12] = [
     (
         EVENTS,
         "What happened: to orders, and from payment providers",
+    ),
+    (
+        WEBHOOKS,
+        "Where events are sent to, and what became of them",
     ),
     (BUYING, "What shop SDKs call to buy and to poll"),
     (CARTS, "What shop SDKs call to fill a cart"),

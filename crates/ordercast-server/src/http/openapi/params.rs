@@ -2,7 +2,7 @@
 
 use ordercast_core::{
     OrderId, ProjectId, Sku, UserId,
-    ids::{CartId, CredentialId, SourceId, TokenId},
+    ids::{CartId, CredentialId, EndpointId, SourceId, TokenId},
 };
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
@@ -14,7 +14,7 @@ use utoipa::{
 };
 
 /// The names that paths use; an operation has those of its path.
-fn of_paths() -> [(&'static str, RefOr<Schema>, &'static str); 10] {
+fn of_paths() -> [(&'static str, RefOr<Schema>, &'static str); 13] {
     let from_zero = ObjectBuilder::new()
         .schema_type(SchemaType::new(Type::Integer))
         .minimum(Some(0))
@@ -42,12 +42,24 @@ fn of_paths() -> [(&'static str, RefOr<Schema>, &'static str); 10] {
             "The payment token; 0 is the one that the order was made with",
         ),
         ("link", reference::<TokenId>(), "The link"),
+        ("endpoint", reference::<EndpointId>(), "The endpoint"),
+        ("delivery", row_id(), "The delivery"),
+        ("event", row_id(), "The event"),
         (
             "source",
             reference::<SourceId>(),
             "The source, as the project's answer named it",
         ),
     ]
+}
+
+fn row_id() -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::Integer))
+        .minimum(Some(1))
+        .maximum(Some(9_007_199_254_740_991_i64))
+        .build()
+        .into()
 }
 
 fn reference<T: ToSchema>() -> RefOr<Schema> {
@@ -85,6 +97,7 @@ pub fn define(components: &mut Components) {
         (CredentialId::name(), CredentialId::schema()),
         (TokenId::name(), TokenId::schema()),
         (SourceId::name(), SourceId::schema()),
+        (EndpointId::name(), EndpointId::schema()),
     ];
     for (name, schema) in schemas {
         components.schemas.insert(name.into_owned(), schema);

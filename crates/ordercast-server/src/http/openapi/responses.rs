@@ -73,7 +73,7 @@ enum Surface {
 
 impl Surface {
     fn of(path: &str) -> Self {
-        if path.starts_with("/api/") {
+        if path.starts_with("/api/") || path.starts_with("/events") {
             Self::Api
         } else {
             Self::V1

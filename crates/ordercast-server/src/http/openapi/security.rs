@@ -28,6 +28,8 @@ pub const BUYER: &[&str] = &[USER_JWT, GUEST];
 pub const USER: &[&str] = &[USER_JWT];
 /// Whoever may see a buyer's order.
 pub const HOLDER: &[&str] = &[USER_JWT, PAYMENT_TOKEN, GUEST];
+/// A user, or whoever holds a payment token.
+pub const HOLDER_OF_TOKEN: &[&str] = &[USER_JWT, PAYMENT_TOKEN];
 pub const LINK: &[&str] = &[LINK_TOKEN];
 pub const PROVIDER: &[&str] = &[SIGNATURE];
 

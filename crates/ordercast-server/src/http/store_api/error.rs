@@ -80,6 +80,10 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, 1401, "Cart not found")
     }
 
+    pub fn webhook_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 2503, "There are no webhook settings")
+    }
+
     /// Of an order: the cart is missing, empty, or not of the kind that this path sells.
     pub fn invalid_cart(why: &str) -> Self {
         Self::unprocessable(1401, why)

@@ -7,6 +7,7 @@
 
 mod admin_orders;
 mod admin_token;
+mod admin_webhook;
 mod cart;
 mod cart_orders;
 mod checkout;
@@ -23,8 +24,7 @@ mod who;
 
 use super::{App, openapi};
 use axum::http::{HeaderName, Method, header};
-use error::ApiError;
-pub use error::ErrorBody;
+pub use error::{ApiError, ErrorBody};
 use std::time::Duration;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -43,6 +43,7 @@ pub fn router() -> OpenApiRouter<App> {
         .max_age(Duration::from_secs(600));
     let (router, document) = OpenApiRouter::new()
         .nest("/v2/project/{project}", buyers())
+        .nest("/v2/project/{project}/admin", older_shops())
         .nest("/v3/project/{project}/admin", shops())
         .split_for_parts();
     let router = router
@@ -76,6 +77,11 @@ fn buyers() -> OpenApiRouter<App> {
     openapi::by(openapi::HOLDER, of_holders)
         .merge(openapi::by(openapi::USER, of_users))
         .merge(openapi::by(openapi::BUYER, of_buyers))
+}
+
+fn older_shops() -> OpenApiRouter<App> {
+    let routes = OpenApiRouter::new().routes(routes!(admin_webhook::read, admin_webhook::put));
+    openapi::by(openapi::SHOP_BASIC, routes)
 }
 
 fn shops() -> OpenApiRouter<App> {

@@ -311,6 +311,7 @@ pub fn failed(outcome: &Outcome) -> Rendered {
         | Outcome::ProjectChanged(_)
         | Outcome::Received(_)
         | Outcome::Credentials(_)
+        | Outcome::Webhooks(_)
         | Outcome::Unchanged { .. }
         | Outcome::Pruned(_)
         | Outcome::Storefront(_) => ApiError::unavailable(),

@@ -1,0 +1,180 @@
+//! One request to an endpoint: no redirects, no proxies, no address that the policy forbids, bounded in
+//! time and in what of the answer is kept.
+
+use super::{
+    connect::{Connector, Dialled, Lookup},
+    guard::{Policy, TargetUrl},
+};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, Error as ClientError},
+    rt::{TokioExecutor, TokioTimer},
+};
+use std::{
+    error::Error as StdError,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+use thiserror::Error;
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
+use tokio::time::timeout_at;
+use tokio_rustls::rustls::{Error as TlsError, pki_types::CertificateDer};
+
+/// Of the answer's body (guarantees, 3.1).
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Idle connections of one host, and for how long.
+const IDLE_MAX: usize = 64;
+const IDLE: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub retry_after: Option<Duration>,
+    /// How it began.
+    pub body: Vec<u8>,
+    /// That was dialled.
+    pub address: Option<SocketAddr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SendError {
+    #[error("its name does not resolve")]
+    Unresolved,
+    #[error("its name resolves to {0}, which is not public")]
+    Guarded(IpAddr),
+    #[error("no connection to it")]
+    Connect,
+    #[error("its certificate or its TLS was not accepted")]
+    Tls,
+    #[error("no answer in time")]
+    Timeout,
+    #[error("the connection broke off before an answer came")]
+    Broken,
+}
+
+pub struct Dialer {
+    client: Box<dyn Call>,
+    timeout: Duration,
+}
+
+impl fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dialer(..)")
+    }
+}
+
+type Called = BoxFuture<'static, Result<Response<Incoming>, ClientError>>;
+
+/// The client, whatever resolves names for it.
+trait Call: Send + Sync {
+    fn call(&self, request: Request<Full<Bytes>>) -> Called;
+}
+
+impl<L: Lookup> Call for Client<Connector<L>, Full<Bytes>> {
+    fn call(&self, request: Request<Full<Bytes>>) -> Called {
+        Box::pin(self.request(request))
+    }
+}
+
+impl Dialer {
+    /// `roots`: certificates to be trusted beside the system's, for endpoints in the operator's own
+    /// network. `timeout` is for a whole request, the beginning of its answer included.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(
+        policy: Policy,
+        lookup: impl Lookup,
+        roots: Vec<CertificateDer<'static>>,
+        timeout: Duration,
+    ) -> Result<Self, TlsError> {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(IDLE_MAX)
+            .pool_idle_timeout(IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(Connector::new(policy, lookup, roots)?);
+        Ok(Self {
+            client: Box::new(client),
+            timeout,
+        })
+    }
+
+    /// # Errors
+    /// [`SendError`]: it may or may not have arrived.
+    pub async fn send(
+        &self,
+        url: &TargetUrl,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Answer, SendError> {
+        let deadline = tokio::time::Instant::now() + self.timeout;
+        let mut request = Request::post(url.url().as_str())
+            .body(Full::from(body))
+            .map_err(|_| SendError::Connect)?;
+        *request.headers_mut() = headers;
+        let agent = concat!("Ordercast/", env!("CARGO_PKG_VERSION"));
+        request
+            .headers_mut()
+            .insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        let response = timeout_at(deadline, self.client.call(request))
+            .await
+            .map_err(|_| SendError::Timeout)?
+            .map_err(|error| why(&error))?;
+        let retry_after = response
+            .headers()
+            .get(header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(retry_after);
+        let dialled: Option<&Dialled> = response.extensions().get();
+        let (status, address) = (response.status().as_u16(), dialled.map(|dialled| dialled.0));
+        let mut kept = Vec::new();
+        // The status has come: a body that is slow or breaks off does not change the answer.
+        let _ = timeout_at(deadline, beginning(response, &mut kept)).await;
+        Ok(Answer {
+            status,
+            retry_after,
+            body: kept,
+            address,
+        })
+    }
+}
+
+async fn beginning(response: Response<Incoming>, kept: &mut Vec<u8>) {
+    let mut body = response.into_body();
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Ok(data) = frame.into_data() {
+            let room = BODY_BYTES_MAX - kept.len();
+            kept.extend_from_slice(&data[..data.len().min(room)]);
+            if data.len() > room {
+                return;
+            }
+        }
+    }
+}
+
+/// Seconds, or a date.
+fn retry_after(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
+    let now = OffsetDateTime::from_unix_timestamp(crate::clock::now().millis() / 1_000).ok()?;
+    Duration::try_from(at - now).ok()
+}
+
+/// Ours stands in the chain of causes.
+fn why(error: &ClientError) -> SendError {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(known) = inner.downcast_ref::<SendError>() {
+            return known.clone();
+        }
+        cause = inner.source();
+    }
+    SendError::Broken
+}

@@ -1,0 +1,142 @@
+//! What all attempts share, and endpoints as attempts need them.
+
+use super::{
+    connect::System,
+    dial::Dialer,
+    guard::{Policy, TargetUrl},
+    sign::SigningSecret,
+};
+use crate::{StartError, config::Config};
+use ordercast_core::{
+    Timestamp,
+    delivery::{Form, Notification},
+    ids::EndpointId,
+};
+use ordercast_store::{Due, Endpoint, Failure, Store};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+
+pub struct Sending {
+    pub store: Store,
+    pub dialer: Dialer,
+    pub policy: Policy,
+}
+
+impl fmt::Debug for Sending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sending(..)")
+    }
+}
+
+/// An enabled endpoint.
+pub struct Target {
+    pub id: EndpointId,
+    pub url: TargetUrl,
+    pub form: Form,
+    pub rate: Option<u32>,
+    pub concurrency: u32,
+    /// Newest first, each with its end.
+    secrets: Vec<(SigningSecret, Option<Timestamp>)>,
+}
+
+/// Without the secrets.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({})", self.id)
+    }
+}
+
+impl Target {
+    pub fn live_secrets(&self, now: Timestamp) -> Vec<&SigningSecret> {
+        self.secrets
+            .iter()
+            .filter(|(_, end)| end.is_none_or(|end| end > now))
+            .map(|(secret, _)| secret)
+            .collect()
+    }
+}
+
+impl Sending {
+    /// # Errors
+    /// [`StartError`] naming the setting.
+    pub fn open(config: &Config, store: Store) -> Result<Self, StartError> {
+        let roots = match &config.webhook_certificates {
+            None => Vec::new(),
+            Some(path) => certificates(path).map_err(|why| StartError::WebhookCertificates {
+                path: path.clone(),
+                why,
+            })?,
+        };
+        let policy = config.webhook_policy();
+        let timeout = Duration::from_secs(config.webhook_timeout_seconds.into());
+        Ok(Self {
+            store,
+            dialer: Dialer::new(policy.clone(), System, roots, timeout).map_err(StartError::Tls)?,
+            policy,
+        })
+    }
+
+    /// Endpoints that may be sent to. One whose URL the configuration no longer allows, or whose
+    /// secrets cannot be read, waits: nothing is sent unsigned.
+    pub async fn targets(&self) -> Result<Vec<Arc<Target>>, Failure> {
+        let endpoints = self.store.endpoints(None).await?;
+        let enabled = endpoints
+            .iter()
+            .filter(|endpoint| endpoint.disabled.is_none());
+        Ok(enabled
+            .filter_map(|endpoint| self.target(endpoint))
+            .collect())
+    }
+
+    pub fn target(&self, endpoint: &Endpoint) -> Option<Arc<Target>> {
+        let settings = &endpoint.settings;
+        let url = match TargetUrl::parse(&settings.url, &self.policy) {
+            Ok(url) => url,
+            Err(error) => {
+                tracing::error!(endpoint = %endpoint.id, %error, "nothing is sent to this endpoint");
+                return None;
+            }
+        };
+        let secrets: Vec<_> = endpoint
+            .secrets
+            .iter()
+            .filter_map(|secret| {
+                let text = std::str::from_utf8(secret.value.expose()).ok()?;
+                Some((SigningSecret::parse(text).ok()?, secret.expires_at))
+            })
+            .collect();
+        if secrets.is_empty() {
+            tracing::error!(endpoint = %endpoint.id, "it has no readable secret: nothing is sent");
+            return None;
+        }
+        Some(Arc::new(Target {
+            id: endpoint.id,
+            url,
+            form: settings.form(),
+            rate: settings.rate,
+            concurrency: settings.concurrency,
+            secrets,
+        }))
+    }
+
+    /// Equal in all attempts of a delivery, distinct for everything else an endpoint gets. With the
+    /// epoch, because a database that was put back gives its event ids again.
+    pub fn message_id(&self, due: &Due) -> String {
+        let (epoch, event) = (self.store.epoch(), due.event.id);
+        match due.notification {
+            Notification::Event => format!("evt_{epoch}_{event}"),
+            part => format!("evt_{epoch}_{event}_{}", part.as_str()),
+        }
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| "it is not PEM".to_owned())?;
+    if found.is_empty() {
+        return Err("it holds no certificate".to_owned());
+    }
+    Ok(found)
+}

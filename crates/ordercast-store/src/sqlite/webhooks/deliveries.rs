@@ -1,0 +1,230 @@
+//! What people read of deliveries, and the events that buyers' clients pull.
+
+use super::{
+    super::rows::{self, ORDER_FIELDS, corrupt},
+    due::{self, FIELDS, FIRST, JOINS},
+    endpoints, repair,
+};
+use crate::{
+    AttemptRow, ClientEvent, DeliveryFilter, DeliveryRow, DeliveryState, Due, OperatorEventRow,
+};
+use ordercast_core::{
+    OrderId, ProjectId, Timestamp, UserId, delivery::Mode, delivery::notifications, ids::EndpointId,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::{sync::Arc, time::Duration};
+
+/// A client asks for what it has not taken; that is of its newest orders.
+const CLIENT_ORDERS_MAX: u32 = 100;
+/// What a dry run looks at.
+const REPLAYABLE_MAX: u32 = 100_000;
+
+const ROW: &str = "d.delivery_id, d.endpoint_id, d.event_id, e.type, d.notification, o.order_id, \
+     d.state, d.reason, d.attempts, d.next_at, d.finished_at";
+
+pub(crate) fn list(
+    connection: &Connection,
+    project: ProjectId,
+    endpoint: EndpointId,
+    filter: DeliveryFilter,
+) -> rusqlite::Result<Vec<DeliveryRow>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {ROW} FROM deliveries d JOIN events e ON e.event_id = d.event_id \
+             JOIN orders o ON o.order_key = d.order_key \
+             WHERE d.endpoint_id = ?1 AND e.project_id = ?2 AND (?3 IS NULL OR d.state = ?3) \
+             AND d.delivery_id < ?4 ORDER BY d.delivery_id DESC LIMIT ?5"
+        ))?
+        .query_map(
+            params![
+                endpoint.get(),
+                project.get(),
+                filter.state.map(DeliveryState::as_str),
+                filter.before.unwrap_or(i64::MAX),
+                filter.limit,
+            ],
+            delivery_row,
+        )?
+        .collect()
+}
+
+fn delivery_row(row: &Row) -> rusqlite::Result<DeliveryRow> {
+    let state: String = row.get(6)?;
+    Ok(DeliveryRow {
+        id: row.get(0)?,
+        endpoint: endpoints::id(row.get(1)?)?,
+        event: row.get(2)?,
+        event_type: row.get(3)?,
+        notification: endpoints::notification(&row.get::<_, String>(4)?)?,
+        order: rows::order_id(row.get(5)?)?,
+        state: DeliveryState::ALL
+            .into_iter()
+            .find(|known| known.as_str() == state)
+            .ok_or_else(|| corrupt("deliveries.state"))?,
+        reason: row.get(7)?,
+        attempts: row.get(8)?,
+        next_at: row.get::<_, Option<i64>>(9)?.map(Timestamp::from_millis),
+        finished_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_millis),
+    })
+}
+
+pub(crate) fn one(
+    connection: &Connection,
+    project: ProjectId,
+    delivery: i64,
+) -> rusqlite::Result<Option<(DeliveryRow, Vec<AttemptRow>, Due)>> {
+    let found = connection
+        .prepare_cached(&format!(
+            "SELECT {ROW} FROM deliveries d JOIN events e ON e.event_id = d.event_id \
+             JOIN orders o ON o.order_key = d.order_key \
+             WHERE d.delivery_id = ?1 AND e.project_id = ?2"
+        ))?
+        .query_row((delivery, project.get()), delivery_row)
+        .optional()?;
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let due = connection
+        .prepare_cached(&format!(
+            "SELECT {ORDER_FIELDS}, {FIELDS} FROM deliveries d {JOINS} WHERE d.delivery_id = ?1"
+        ))?
+        .query_row([delivery], due::due_row)?;
+    let attempts = connection
+        .prepare_cached(
+            "SELECT attempt, at, duration_ms, status, error, address, body \
+             FROM delivery_attempts WHERE delivery_id = ?1 ORDER BY attempt DESC LIMIT 100",
+        )?
+        .query_map([delivery], |row| {
+            Ok(AttemptRow {
+                attempt: row.get(0)?,
+                at: Timestamp::from_millis(row.get(1)?),
+                duration: Duration::from_millis(row.get::<_, i64>(2)?.unsigned_abs()),
+                status: row.get(3)?,
+                error: row.get(4)?,
+                address: row.get(5)?,
+                body: row.get(6)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Some((found, attempts, due)))
+}
+
+pub(crate) fn recoverable(
+    connection: &Connection,
+    project: ProjectId,
+    endpoint: EndpointId,
+    since: Timestamp,
+) -> rusqlite::Result<u32> {
+    connection.query_row(
+        "SELECT count(*) FROM deliveries d JOIN events e ON e.event_id = d.event_id \
+         WHERE d.endpoint_id = ?1 AND d.state = 'dead' AND e.at >= ?2 AND e.project_id = ?3",
+        (endpoint.get(), since.millis(), project.get()),
+        |row| row.get(0),
+    )
+}
+
+pub(crate) fn replayable(
+    connection: &Connection,
+    project: ProjectId,
+    endpoint: EndpointId,
+    since: Timestamp,
+) -> rusqlite::Result<u32> {
+    let receivers = endpoints::receivers(connection, project)?;
+    let Some(receiver) = receivers.iter().find(|found| found.endpoint == endpoint) else {
+        return Ok(0);
+    };
+    let (mut count, mut after) = (0_u32, 0);
+    let mut looked_at = 0;
+    while looked_at < REPLAYABLE_MAX {
+        let bite = 1_000;
+        let events = repair::never_sent(connection, (project, endpoint), since, (after, bite))?;
+        looked_at += bite;
+        for event in events.iter().filter(|event| !event.is_known) {
+            if let Some(row) = rows::order_by_key(connection, event.order_key)? {
+                let wanted =
+                    super::outbox::wanted(receiver, &event.kind, event.from, &row.order).count();
+                count = count.saturating_add(u32::try_from(wanted).unwrap_or(u32::MAX));
+            }
+        }
+        match events.last() {
+            Some(last) if events.len() == bite as usize => after = last.id,
+            _ => break,
+        }
+    }
+    Ok(count)
+}
+
+pub(crate) fn operator_events(
+    connection: &Connection,
+    project: ProjectId,
+    limit: u32,
+) -> rusqlite::Result<Vec<OperatorEventRow>> {
+    connection
+        .prepare_cached(
+            "SELECT operator_event_id, type, endpoint_id, delivery_id, detail, at \
+             FROM operator_events WHERE project_id = ?1 ORDER BY operator_event_id DESC LIMIT ?2",
+        )?
+        .query_map((project.get(), limit), |row| {
+            Ok(OperatorEventRow {
+                id: row.get(0)?,
+                kind: row.get(1)?,
+                endpoint: row
+                    .get::<_, Option<i64>>(2)?
+                    .map(endpoints::id)
+                    .transpose()?,
+                delivery: row.get(3)?,
+                detail: row.get(4)?,
+                at: Timestamp::from_millis(row.get(5)?),
+            })
+        })?
+        .collect()
+}
+
+pub(crate) fn client_events(
+    connection: &Connection,
+    project: ProjectId,
+    user: &UserId,
+    order: Option<OrderId>,
+    after: i64,
+    limit: u32,
+) -> rusqlite::Result<Vec<ClientEvent>> {
+    // By the index of a channel's orders: the newest of them, then their versions.
+    let mut events: Vec<ClientEvent> = connection
+        .prepare_cached(&format!(
+            "SELECT {ORDER_FIELDS}, e.event_id, e.type, e.version, e.previous_status, e.at, v.status \
+             FROM (SELECT order_key FROM orders WHERE channel_key = \
+             (SELECT channel_key FROM channels WHERE project_id = ?1 AND user_id = ?2) \
+             AND (?3 IS NULL OR order_id = ?3) \
+             ORDER BY created_at DESC LIMIT ?4) mine \
+             JOIN orders o ON o.order_key = mine.order_key \
+             JOIN channels c ON c.channel_key = o.channel_key \
+             JOIN order_versions v ON v.order_key = o.order_key \
+             JOIN events e ON e.event_id = v.event_id \
+             WHERE e.event_id > ?5 AND e.acknowledged_at IS NULL"
+        ))?
+        .query_map(
+            params![
+                project.get(),
+                user.as_str(),
+                order.map(OrderId::get),
+                CLIENT_ORDERS_MAX,
+                after,
+            ],
+            |row| {
+                Ok(ClientEvent {
+                    order: Arc::new(rows::order_row(row)?.order),
+                    facts: due::event_facts(row, FIRST)?,
+                })
+            },
+        )?
+        .collect::<rusqlite::Result<_>>()?;
+    let is_told = |event: &ClientEvent| {
+        let facts = &event.facts;
+        let mode = Mode::ReferenceCombined;
+        !notifications(mode, &facts.kind, facts.previous_status, &event.order).is_empty()
+    };
+    events.retain(is_told);
+    events.sort_by_key(|event| event.facts.id);
+    events.truncate(limit as usize);
+    Ok(events)
+}
