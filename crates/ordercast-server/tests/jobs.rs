@@ -21,6 +21,7 @@ const KEEP: Retention = Retention {
     idempotency_days: 7,
     inbox_days: Some(30),
     publication_days: Some(1),
+    delivery_days: None,
 };
 
 struct Shop {
@@ -259,6 +260,7 @@ async fn a_key_is_remembered_while_its_order_may_be_paid() {
             day_6,
             Retention {
                 publication_days: None,
+                delivery_days: None,
                 ..KEEP
             }
         )
@@ -272,6 +274,7 @@ async fn a_key_is_remembered_while_its_order_may_be_paid() {
             day_8,
             Retention {
                 publication_days: None,
+                delivery_days: None,
                 ..KEEP
             }
         )

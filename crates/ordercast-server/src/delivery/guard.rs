@@ -88,7 +88,7 @@ impl TargetUrl {
         let may_dial = match url.host().ok_or(InvalidUrl::Url)? {
             Host::Ipv4(ip) => policy.may_dial(ip.into()),
             Host::Ipv6(ip) => policy.may_dial(ip.into()),
-            Host::Domain(name) => policy.may_dial(IpAddr::from([127, 0, 0, 1])) || !is_local(name),
+            Host::Domain(name) => !policy.allowed_networks.is_empty() || !is_local(name),
         };
         if !may_dial {
             return Err(InvalidUrl::Address);

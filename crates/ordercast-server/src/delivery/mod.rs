@@ -6,7 +6,7 @@
 //! begins anew with what is due.
 
 pub mod attempt;
-mod connect;
+pub mod connect;
 pub mod dial;
 mod dispatcher;
 pub mod guard;

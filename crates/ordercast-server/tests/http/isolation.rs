@@ -37,6 +37,10 @@ impl Neighbour {
             payment_token: String::new(),
             link: String::new(),
         };
+        let endpoint = json!({ "url": "https://canary.example/", "description": "canary" });
+        let path = neighbour.v1("/endpoints");
+        let made = f.post(&path, &neighbour.api_key, &endpoint).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
         let jwt = neighbour.jwt("canary-user");
         let path = format!(
             "/api/v2/project/{}/payment/item/canary-item",
@@ -97,6 +101,8 @@ async fn operations(f: &Fixture, project: &Value, order: &Value) -> Vec<Operatio
             .replace("{cart}", "current")
             .replace("{token}", "0")
             .replace("{id}", "1")
+            .replace("{endpoint}", "1")
+            .replace("{delivery}", "1")
             .replace("{link}", "1");
         assert!(
             !path.contains('{'),

@@ -1,0 +1,4 @@
+//! Where webhooks go, and where they never go: the guard's table, and calls to real servers.
+
+mod dial;
+mod urls;
