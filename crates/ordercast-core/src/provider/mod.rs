@@ -1,15 +1,195 @@
-//! What payment providers tell: a verified body becomes an [`Event`] (dedup key, subject, fact).
+//! What payment providers tell: a signed body becomes [`Event`]s (dedup key, subject, fact).
 //!
-//! One file per provider. Verification of signatures is the edge's work; here a body is only read.
+//! One file a provider: how its signature is verified, how its body is read, and a table of what its
+//! words mean, which a source may override. Nothing here fetches anything.
 
+mod adyen;
+mod coinbase_business;
+mod coinbase_commerce;
+mod json;
+mod lemon_squeezy;
+mod meaning;
+mod mollie;
+pub mod paddle;
+mod paypal;
+mod razorpay;
 pub mod reference;
+mod settings;
+mod signature;
+mod standard;
+mod stripe;
+mod tebex;
+mod told;
+
+pub use meaning::{Mapping, Meaning};
+pub use mollie::payment as mollie_payment;
+pub use paypal::{Transmission as PaypalTransmission, transmission as paypal_transmission};
+pub use settings::{AmountUnit, InvalidSettings, SourceSettings, StandardFields};
+pub use signature::{Request, Unverified};
 
 use crate::{
-    Timestamp,
+    ProjectId, Timestamp,
     ids::{AttemptId, OrderId, UserId},
     order::Fact,
 };
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+/// Whose webhooks a source takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    Reference,
+    Stripe,
+    Paypal,
+    Adyen,
+    Paddle,
+    LemonSqueezy,
+    /// Unsigned: the payment is asked for with the source's API key.
+    Mollie,
+    /// Signed, with the payment inside.
+    MollieNext,
+    Razorpay,
+    CoinbaseCommerce,
+    CoinbaseBusiness,
+    Tebex,
+    /// Any sender of Standard Webhooks; where things stand in its bodies is part of its settings.
+    Standard,
+}
+
+impl Provider {
+    pub const ALL: [Self; 13] = [
+        Self::Reference,
+        Self::Stripe,
+        Self::Paypal,
+        Self::Adyen,
+        Self::Paddle,
+        Self::LemonSqueezy,
+        Self::Mollie,
+        Self::MollieNext,
+        Self::Razorpay,
+        Self::CoinbaseCommerce,
+        Self::CoinbaseBusiness,
+        Self::Tebex,
+        Self::Standard,
+    ];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Stripe => "stripe",
+            Self::Paypal => "paypal",
+            Self::Adyen => "adyen",
+            Self::Paddle => "paddle",
+            Self::LemonSqueezy => "lemon_squeezy",
+            Self::Mollie => "mollie",
+            Self::MollieNext => "mollie_next",
+            Self::Razorpay => "razorpay",
+            Self::CoinbaseCommerce => "coinbase_commerce",
+            Self::CoinbaseBusiness => "coinbase_business",
+            Self::Tebex => "tebex",
+            Self::Standard => "standard",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == text)
+    }
+
+    /// What its words mean, unless a source says otherwise.
+    #[must_use]
+    pub const fn mapping(self) -> &'static [(&'static str, Meaning)] {
+        match self {
+            // Read by hand: its words carry orders, not only payments.
+            Self::Reference | Self::Standard => &[],
+            Self::Stripe => stripe::MAPPING,
+            Self::Paypal => paypal::MAPPING,
+            Self::Adyen => adyen::MAPPING,
+            Self::Paddle => paddle::MAPPING,
+            Self::LemonSqueezy => lemon_squeezy::MAPPING,
+            Self::Mollie | Self::MollieNext => mollie::MAPPING,
+            Self::Razorpay => razorpay::MAPPING,
+            Self::CoinbaseCommerce => coinbase_commerce::MAPPING,
+            Self::CoinbaseBusiness => coinbase_business::MAPPING,
+            Self::Tebex => tebex::MAPPING,
+        }
+    }
+
+    /// Whether its requests prove by themselves whose they are. The others are proved by asking.
+    #[must_use]
+    pub const fn is_signed(self) -> bool {
+        !matches!(self, Self::Mollie)
+    }
+}
+
+/// Whether the request was made by somebody who knows one of the secrets, and recently where the
+/// provider signs a time. Not for PayPal, whose signature needs a certificate, nor for unsigned ones.
+///
+/// # Errors
+/// [`Unverified`]; who asks must not learn why.
+pub fn verify(
+    provider: Provider,
+    request: Request<'_>,
+    secrets: &[&str],
+    now: Timestamp,
+) -> Result<(), Unverified> {
+    let check = match provider {
+        Provider::Reference => reference::verify,
+        Provider::Stripe => stripe::verify,
+        Provider::Adyen => adyen::verify,
+        Provider::Paddle => paddle::verify,
+        Provider::LemonSqueezy => lemon_squeezy::verify,
+        Provider::MollieNext => mollie::verify,
+        Provider::Razorpay => razorpay::verify,
+        Provider::CoinbaseCommerce => coinbase_commerce::verify,
+        Provider::CoinbaseBusiness => coinbase_business::verify,
+        Provider::Tebex => tebex::verify,
+        Provider::Standard => standard::verify,
+        Provider::Paypal | Provider::Mollie => return Err(Unverified),
+    };
+    // Every secret is tried, so that the time tells nothing of which.
+    let mut is_verified = false;
+    for secret in secrets {
+        is_verified |= !secret.is_empty() && check(request, secret, now);
+    }
+    if is_verified { Ok(()) } else { Err(Unverified) }
+}
+
+/// Reads a verified body. `body_hash` stands in as the dedup key of what has no identity of its own.
+///
+/// # Errors
+/// [`EventError`] when it is not what the provider documents.
+pub fn read(
+    provider: Provider,
+    request: Request<'_>,
+    project: ProjectId,
+    settings: &SourceSettings,
+    body_hash: &str,
+) -> Result<Vec<Event>, EventError> {
+    if provider == Provider::Reference {
+        return reference::parse(request.body, project, body_hash).map(|event| vec![event]);
+    }
+    let body = json::Json::parse(request.body)?;
+    let told = match provider {
+        Provider::Stripe => vec![stripe::read(&body)?],
+        Provider::Paypal => vec![paypal::read(&body)?],
+        Provider::Adyen => adyen::read(&body)?,
+        Provider::Paddle => vec![paddle::read(&body)?],
+        Provider::LemonSqueezy => vec![lemon_squeezy::read(&body, body_hash)?],
+        Provider::MollieNext => mollie::event(&body)?,
+        Provider::Razorpay => vec![razorpay::read(&body, request, body_hash)?],
+        Provider::CoinbaseCommerce => vec![coinbase_commerce::read(&body)?],
+        Provider::CoinbaseBusiness => vec![coinbase_business::read(&body, body_hash)?],
+        Provider::Tebex => vec![tebex::read(&body)?],
+        Provider::Standard => vec![standard::read(&body, request, settings)?],
+        Provider::Reference | Provider::Mollie => return Err(EventError::Field("id")),
+    };
+    let mapping = Mapping::new(provider, settings);
+    told.into_iter().map(|told| told.event(&mapping)).collect()
+}
 
 /// A provider's event in our terms.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,13 +3,31 @@
 //! Amounts come as decimal strings in `order`, as JSON numbers in `purchase`; both are read as
 //! decimal text, never as floating point.
 
-use super::{Event, EventError, Subject};
+use super::{Event, EventError, Request, Subject};
 use crate::{
+    Timestamp,
     ids::{AttemptId, OrderId, ProjectId, UserId},
     money::{Currency, Money},
     order::{Fact, Refunded},
 };
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use data_encoding::HEXLOWER;
 use serde_json::Value;
+use sha1::{Digest, Sha1};
+
+/// `Authorization: Signature <hex>`, plain SHA-1 of body and secret (store contract, 3.2).
+pub(super) fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
+    let expected = Sha1::new()
+        .chain_update(request.body)
+        .chain_update(secret)
+        .finalize();
+    let given = request
+        .header("authorization")
+        .and_then(|value| value.strip_prefix("Signature "))
+        .and_then(|hex| HEXLOWER.decode(hex.trim().as_bytes()).ok())
+        .unwrap_or_default();
+    verify_slices_are_equal(&given, &expected).is_ok()
+}
 
 /// Reads one body. `body_hash` stands in as the dedup key of kinds without an identity of their own.
 ///

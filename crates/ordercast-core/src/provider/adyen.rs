@@ -1,0 +1,143 @@
+//! Adyen. The order is named by `merchantReference`; the payment by the PSP reference of its
+//! authorisation. One body may hold several items, each with its own signature.
+
+use super::{EventError, Meaning, Request, json::Json, signature::is_base64, told::Told};
+use crate::{Timestamp, money::Money, order::Refunded};
+use data_encoding::HEXUPPER_PERMISSIVE;
+use serde_json::Value;
+
+/// `success` decides, so it is part of the word.
+pub const MAPPING: &[(&str, Meaning)] = &[
+    // With automatic capture; sources that capture by hand map it to `authorized`.
+    ("AUTHORISATION:true", Meaning::Paid),
+    ("AUTHORISATION:false", Meaning::Failed),
+    ("CAPTURE:true", Meaning::Paid),
+    ("CAPTURE:false", Meaning::Failed),
+    ("CAPTURE_FAILED", Meaning::Failed),
+    ("PENDING", Meaning::Pending),
+    ("CANCELLATION:true", Meaning::Failed),
+    ("CANCELLATION:false", Meaning::Ignore),
+    ("EXPIRE", Meaning::Failed),
+    ("OFFER_CLOSED", Meaning::Failed),
+    ("TECHNICAL_CANCEL", Meaning::Failed),
+    ("ORDER_OPENED", Meaning::Ignore),
+    ("ORDER_CLOSED", Meaning::Ignore),
+    ("REPORT_AVAILABLE", Meaning::Ignore),
+    ("REFUND:true", Meaning::Refunded),
+    ("REFUND:false", Meaning::RefundReversed),
+    // A refund that was told as done can still fail.
+    ("REFUND_FAILED", Meaning::RefundReversed),
+    ("REFUNDED_REVERSED", Meaning::RefundReversed),
+    ("CANCEL_OR_REFUND:true", Meaning::Refunded),
+    ("CANCEL_OR_REFUND:false", Meaning::Ignore),
+    ("REQUEST_FOR_INFORMATION", Meaning::DisputeInquiry),
+    ("NOTIFICATION_OF_CHARGEBACK", Meaning::DisputeOpened),
+    ("CHARGEBACK:true", Meaning::DisputeLost),
+    ("CHARGEBACK_REVERSED", Meaning::DisputeWon),
+    ("SECOND_CHARGEBACK", Meaning::DisputeLost),
+    ("PREARBITRATION_WON", Meaning::DisputeWon),
+    ("PREARBITRATION_LOST", Meaning::DisputeLost),
+    ("NOTIFICATION_OF_FRAUD", Meaning::Ignore),
+];
+
+const SIGNED: [&str; 8] = [
+    "/pspReference",
+    "/originalReference",
+    "/merchantAccountCode",
+    "/merchantReference",
+    "/amount/value",
+    "/amount/currency",
+    "/eventCode",
+    "/success",
+];
+
+/// Every item by its own signature over eight of its fields; a body without items by the header
+/// `HmacSignature` over the whole. The key is the secret decoded from hex.
+pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
+    let Ok(key) = HEXUPPER_PERMISSIVE.decode(secret.as_bytes()) else {
+        return false;
+    };
+    if key.is_empty() {
+        return false;
+    }
+    if let Some(signature) = request.header("hmacsignature") {
+        return is_base64(&key, request.body, signature);
+    }
+    let Ok(items) = Json::parse(request.body).and_then(|body| items(&body)) else {
+        return false;
+    };
+    !items.is_empty() && items.iter().all(|item| is_item_signed(item, &key))
+}
+
+fn is_item_signed(item: &Json, key: &[u8]) -> bool {
+    let signature = item
+        .text("/additionalData/hmacSignature")
+        .unwrap_or_default();
+    let field = |pointer: &&str| match item.at(pointer) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Bool(is)) => is.to_string(),
+        _ => String::new(),
+    };
+    let fields: Vec<String> = SIGNED.iter().map(field).collect();
+    let plain = fields.join(":");
+    // One guide escapes what the official libraries do not: both are accepted.
+    let escape = |field: &String| field.replace('\\', "\\\\").replace(':', "\\:");
+    let escaped = fields.iter().map(escape).collect::<Vec<_>>().join(":");
+    let is_plain = is_base64(key, plain.as_bytes(), &signature);
+    is_base64(key, escaped.as_bytes(), &signature) | is_plain
+}
+
+fn items(body: &Json) -> Result<Vec<Json>, EventError> {
+    let items = body
+        .at("/notificationItems")
+        .and_then(Value::as_array)
+        .ok_or(EventError::Field("notificationItems"))?;
+    items
+        .iter()
+        .map(|item| {
+            item.get("NotificationRequestItem")
+                .cloned()
+                .map(Json::of)
+                .ok_or(EventError::Field("NotificationRequestItem"))
+        })
+        .collect()
+}
+
+pub fn read(body: &Json) -> Result<Vec<Told>, EventError> {
+    items(body)?.iter().map(read_item).collect()
+}
+
+fn read_item(item: &Json) -> Result<Told, EventError> {
+    let code = item.required("/eventCode", "eventCode")?;
+    let reference = item.required("/pspReference", "pspReference")?;
+    let success = match item.at("/success") {
+        Some(Value::Bool(is)) => is.to_string(),
+        Some(Value::String(text)) => text.clone(),
+        _ => return Err(EventError::Field("success")),
+    };
+    let amount = item
+        .minor("/amount/value", "/amount/currency")
+        .map(in_iso_units);
+    let is_whole = code == "CANCEL_OR_REFUND";
+    Ok(Told {
+        dedup_key: format!("{code}:{reference}:{success}"),
+        word: format!("{code}:{success}"),
+        order: item.order(&["/merchantReference"]),
+        attempt: item.attempt(&["/originalReference", "/pspReference"]),
+        amount,
+        refund: item.refund(&["/pspReference"]),
+        refunded: amount.filter(|_| !is_whole).map(Refunded::Part),
+        occurred_at: item.rfc3339("/eventDate"),
+    })
+}
+
+/// Where Adyen counts other places than ISO 4217.
+fn in_iso_units(money: Money) -> Money {
+    let minor = match money.currency.as_str() {
+        "CLP" | "ISK" => money.minor / 100,
+        "CVE" | "IDR" => money.minor.saturating_mul(100),
+        _ => money.minor,
+    };
+    Money::new(minor, money.currency).unwrap_or(money)
+}

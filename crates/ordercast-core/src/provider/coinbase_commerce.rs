@@ -1,0 +1,35 @@
+//! Coinbase Commerce. The order is named by `metadata.order_id` of the charge; the payment by the charge.
+
+use super::{EventError, Meaning, Request, json::Json, signature::is_hex, told::Told};
+use crate::Timestamp;
+
+pub const MAPPING: &[(&str, Meaning)] = &[
+    ("charge:created", Meaning::Ignore),
+    // Seen, not confirmed.
+    ("charge:pending", Meaning::Pending),
+    ("charge:confirmed", Meaning::Paid),
+    // Came after the charge had expired; `resolved` decides.
+    ("charge:delayed", Meaning::Pending),
+    ("charge:resolved", Meaning::Paid),
+    ("charge:failed", Meaning::Failed),
+];
+
+/// `X-CC-Webhook-Signature: <hex>` over the body.
+pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
+    let signature = request.header("x-cc-webhook-signature").unwrap_or_default();
+    is_hex(secret.as_bytes(), request.body, signature)
+}
+
+pub fn read(body: &Json) -> Result<Told, EventError> {
+    let event = body.part("/event").ok_or(EventError::Field("event"))?;
+    Ok(Told {
+        word: event.required("/type", "event.type")?,
+        dedup_key: event.required("/id", "event.id")?,
+        order: event.order(&["/data/metadata/order_id"]),
+        attempt: event.attempt(&["/data/code", "/data/id"]),
+        amount: event.decimal("/data/pricing/local/amount", "/data/pricing/local/currency"),
+        refund: None,
+        refunded: None,
+        occurred_at: event.rfc3339("/created_at"),
+    })
+}

@@ -1,0 +1,77 @@
+//! Any sender of Standard Webhooks: where things stand in its bodies, and what its words mean, are data
+//! of the source.
+
+use super::{
+    EventError, Request, SourceSettings,
+    json::Json,
+    settings::AmountUnit,
+    signature::{is_base64, is_recent},
+    told::Told,
+};
+use crate::{Timestamp, order::Refunded};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD},
+};
+
+/// `webhook-signature: v1,<base64> …` over `{id}.{timestamp}.{body}`, the key in base64 behind
+/// `whsec_`. A secret that is not base64 is a key by itself: some senders encode it first.
+pub fn verify(request: Request<'_>, secret: &str, now: Timestamp) -> bool {
+    let header = |name| request.header(name);
+    let (Some(id), Some(at), Some(signatures)) = (
+        header("webhook-id"),
+        header("webhook-timestamp"),
+        header("webhook-signature"),
+    ) else {
+        return false;
+    };
+    let encoded = secret.strip_prefix("whsec_").unwrap_or(secret);
+    let key = BASE64
+        .decode(encoded)
+        .or_else(|_| STANDARD_NO_PAD.decode(encoded))
+        .unwrap_or_else(|_| secret.as_bytes().to_vec());
+    if key.len() < 16 {
+        return false;
+    }
+    let content = [id.as_bytes(), b".", at.as_bytes(), b".", request.body].concat();
+    let is_signed = signatures.split(' ').fold(false, |is_signed, signature| {
+        let signature = signature.strip_prefix("v1,").unwrap_or_default();
+        is_signed | is_base64(&key, &content, signature)
+    });
+    is_signed && is_recent(at, now)
+}
+
+pub fn read(
+    body: &Json,
+    request: Request<'_>,
+    settings: &SourceSettings,
+) -> Result<Told, EventError> {
+    let fields = settings
+        .fields
+        .as_ref()
+        .ok_or(EventError::Field("the source's fields"))?;
+    let at = |pointer: &Option<String>| pointer.clone().unwrap_or_default();
+    let (amount, currency) = (at(&fields.amount), at(&fields.currency));
+    let amount = match fields.amount_unit {
+        AmountUnit::Minor => body.minor(&amount, &currency),
+        AmountUnit::Decimal => body.decimal(&amount, &currency),
+    };
+    let occurred_at = at(&fields.occurred_at);
+    Ok(Told {
+        word: body.required(&fields.kind, "the word")?,
+        dedup_key: request
+            .header("webhook-id")
+            .ok_or(EventError::Field("webhook-id"))?
+            .chars()
+            .take(200)
+            .collect(),
+        order: body.order(&[&at(&fields.order_id)]),
+        attempt: body.attempt(&[&fields.attempt_id]),
+        amount,
+        refund: body.refund(&[&at(&fields.refund_id)]),
+        refunded: amount.map(Refunded::Part),
+        occurred_at: body
+            .rfc3339(&occurred_at)
+            .or_else(|| body.seconds(&occurred_at)),
+    })
+}

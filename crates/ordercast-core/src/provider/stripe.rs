@@ -1,0 +1,129 @@
+//! Stripe. The order is named by `metadata.order_id` of the payment intent or the checkout session, or
+//! by the session's `client_reference_id`; the payment by its payment intent.
+
+use super::{
+    EventError, Meaning, Request,
+    json::Json,
+    signature::{is_hex, is_recent, members},
+    told::Told,
+};
+use crate::{Timestamp, money::Money, order::Refunded};
+
+pub const MAPPING: &[(&str, Meaning)] = &[
+    ("payment_intent.created", Meaning::Ignore),
+    ("payment_intent.requires_action", Meaning::Pending),
+    ("payment_intent.processing", Meaning::Pending),
+    (
+        "payment_intent.amount_capturable_updated",
+        Meaning::Authorized,
+    ),
+    ("payment_intent.succeeded", Meaning::Paid),
+    ("payment_intent.payment_failed", Meaning::Failed),
+    ("payment_intent.canceled", Meaning::Failed),
+    // A completed checkout is not paid yet when the method takes days.
+    ("checkout.session.completed:paid", Meaning::Paid),
+    ("checkout.session.completed:unpaid", Meaning::Pending),
+    (
+        "checkout.session.completed:no_payment_required",
+        Meaning::Ignore,
+    ),
+    ("checkout.session.async_payment_succeeded", Meaning::Paid),
+    ("checkout.session.async_payment_failed", Meaning::Failed),
+    ("checkout.session.expired", Meaning::Failed),
+    ("charge.succeeded", Meaning::Ignore),
+    ("charge.captured", Meaning::Ignore),
+    ("charge.updated", Meaning::Ignore),
+    ("charge.failed", Meaning::Failed),
+    // Cumulative: what was given back of the charge until now.
+    ("charge.refunded", Meaning::Refunded),
+    ("refund.created:succeeded", Meaning::Refunded),
+    ("refund.created", Meaning::Ignore),
+    ("refund.updated:succeeded", Meaning::Refunded),
+    ("refund.updated:failed", Meaning::RefundReversed),
+    ("refund.updated:canceled", Meaning::RefundReversed),
+    ("refund.updated", Meaning::Ignore),
+    ("refund.failed", Meaning::RefundReversed),
+    ("charge.refund.updated:failed", Meaning::RefundReversed),
+    ("charge.refund.updated:canceled", Meaning::RefundReversed),
+    ("charge.refund.updated", Meaning::Ignore),
+    ("charge.dispute.created:warning", Meaning::DisputeInquiry),
+    ("charge.dispute.created", Meaning::DisputeOpened),
+    ("charge.dispute.updated", Meaning::Ignore),
+    ("charge.dispute.funds_withdrawn", Meaning::DisputeOpened),
+    ("charge.dispute.funds_reinstated", Meaning::Ignore),
+    ("charge.dispute.closed:won", Meaning::DisputeWon),
+    ("charge.dispute.closed:lost", Meaning::DisputeLost),
+    ("charge.dispute.closed:warning", Meaning::DisputeExpired),
+];
+
+/// `t=<seconds>,v1=<hex>[,v1=…]` over `{t}.{body}`; the whole secret is the key.
+pub fn verify(request: Request<'_>, secret: &str, now: Timestamp) -> bool {
+    let Some(header) = request.header("stripe-signature") else {
+        return false;
+    };
+    let Some(at) = members(header, ',', "t").next() else {
+        return false;
+    };
+    let content = [at.as_bytes(), b".", request.body].concat();
+    let is_signed = members(header, ',', "v1").fold(false, |is_signed, signature| {
+        is_signed | is_hex(secret.as_bytes(), &content, signature)
+    });
+    is_signed && is_recent(at, now)
+}
+
+pub fn read(body: &Json) -> Result<Told, EventError> {
+    let kind = body.required("/type", "type")?;
+    let object = body
+        .part("/data/object")
+        .ok_or(EventError::Field("data.object"))?;
+    let is = |word: &str| object.text("/object").as_deref() == Some(word);
+    let status = object.text("/status").unwrap_or_default();
+    let condition = match kind.as_str() {
+        "checkout.session.completed" => object.text("/payment_status"),
+        "refund.created" | "refund.updated" | "charge.refund.updated" => Some(status),
+        "charge.dispute.created" if status.starts_with("warning") => Some("warning".to_owned()),
+        "charge.dispute.closed" if status.starts_with("warning") => Some("warning".to_owned()),
+        "charge.dispute.closed" => Some(status),
+        _ => None,
+    };
+    let attempt = if is("payment_intent") {
+        object.attempt(&["/id"])
+    } else {
+        object.attempt(&["/payment_intent/id", "/payment_intent", "/charge", "/id"])
+    };
+    let amount = |pointer| object.minor(pointer, "/currency").map(in_iso_units);
+    let (refund, refunded) = if is("refund") {
+        (
+            object.refund(&["/id"]),
+            amount("/amount").map(Refunded::Part),
+        )
+    } else {
+        (None, amount("/amount_refunded").map(Refunded::Total))
+    };
+    Ok(Told {
+        word: match condition {
+            Some(condition) => format!("{kind}:{condition}"),
+            None => kind,
+        },
+        dedup_key: body.required("/id", "id")?,
+        order: object.order(&["/metadata/order_id", "/client_reference_id"]),
+        attempt,
+        amount: ["/amount_received", "/amount_total", "/amount_captured"]
+            .into_iter()
+            .find_map(amount),
+        refund,
+        refunded,
+        occurred_at: body.seconds("/created"),
+    })
+}
+
+/// Stripe counts two places for currencies that have none any more.
+fn in_iso_units(money: Money) -> Money {
+    match money.currency.as_str() {
+        "ISK" | "UGX" => Money {
+            minor: money.minor / 100,
+            ..money
+        },
+        _ => money,
+    }
+}
