@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 mod http;
+pub mod inbox;
 pub mod jobs;
 mod keys;
 mod public_address;
@@ -19,6 +20,7 @@ use axum::Router;
 use config::Config;
 use delivery::{Dispatcher, sending::Sending};
 use http::{App, Listener, Shutdown};
+use inbox::Inbox;
 use jobs::{Jobs, Retention};
 pub use keys::SecretsKeyError;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -129,6 +131,7 @@ impl Bound {
             store,
             auth,
             metrics,
+            inbox: Arc::new(Inbox::new(Arc::clone(&sending))),
             sending,
             stopping,
         };
@@ -173,6 +176,11 @@ impl Bound {
         let mut jobs = Jobs::start(&self.app.store, self.retention, &self.app.stopping);
         let dispatcher = Dispatcher::new(Arc::clone(&self.app.sending));
         jobs.add(dispatcher.run(self.app.stopping.clone()));
+        jobs.add(jobs::keep_sweeping(
+            self.app.sending.clone(),
+            self.app.auth.clone(),
+            self.app.stopping.clone(),
+        ));
         let router = http::router(self.app.clone())
             .merge(self.realtime.router())
             .merge(more);

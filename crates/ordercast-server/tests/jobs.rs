@@ -317,7 +317,7 @@ async fn webhooks_that_wait_for_their_order_stay() {
     assert_eq!(prune(&shop.store, day_31, KEEP).await, Ok(1));
     let states: Vec<_> = shop
         .store
-        .inbox(project(), 10)
+        .inbox(project(), None, 10)
         .await
         .expect("read")
         .into_iter()

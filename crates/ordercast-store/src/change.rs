@@ -2,7 +2,8 @@
 
 use crate::{
     CatalogueItem, Credential, CredentialChange, CredentialOutcome, Failure, Found, Project,
-    Source, StorefrontChange, StorefrontOutcome, WebhookChange, WebhookOutcome,
+    Source, SourceChange, SourceOutcome, StorefrontChange, StorefrontOutcome, WebhookChange,
+    WebhookOutcome,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
@@ -51,6 +52,7 @@ pub enum Change {
     Storefront(Box<StorefrontChange>),
     Credentials(Box<CredentialChange>),
     Webhooks(Box<WebhookChange>),
+    Sources(Box<SourceChange>),
 }
 
 /// What may be deleted with age, and what of it stays all the same.
@@ -198,6 +200,7 @@ pub enum Outcome {
     Storefront(StorefrontOutcome),
     Credentials(CredentialOutcome),
     Webhooks(WebhookOutcome),
+    Sources(SourceOutcome),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ mod read;
 mod replay;
 pub mod search;
 mod secret;
+pub mod sources;
 mod sqlite;
 pub mod storefront;
 mod vault;
@@ -30,9 +31,11 @@ pub use credentials::{
 pub use ordercast_core::{
     catalogue::{CatalogueItem, Listed},
     channel::Range,
+    provider::Provider,
 };
 pub use read::{EventRow, Feed, Found, InboxRow, VersionRow};
 pub use secret::Secret;
+pub use sources::{InboxBody, Source, SourceChange, SourceOutcome, SweepWindow};
 pub use sqlite::{BackupError, Examination, OpenError, Store, backup, examine, restore};
 pub use storefront::{StorefrontChange, StorefrontOutcome, StorefrontRefusal};
 pub use vault::{Vault, VaultError};
@@ -46,13 +49,11 @@ pub use webhooks::{
 use ordercast_core::{
     ProjectId, Timestamp,
     channel::{Channel, Epoch, Publication},
-    ids::SourceId,
     order::Rules,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 /// A status change as the hub gets it, after its commit, in commit order.
 #[derive(Clone, Debug)]
@@ -121,38 +122,5 @@ impl Settings {
     #[must_use]
     pub fn order_lifetime(&self) -> Duration {
         Duration::from_secs(self.order_lifetime_seconds.into())
-    }
-}
-
-/// Who may post to the provider inbox.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Source {
-    pub id: SourceId,
-    pub project: ProjectId,
-    pub provider: Provider,
-    pub secret: Zeroizing<String>,
-}
-
-impl std::fmt::Debug for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Source({} of {})", self.id, self.project)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Provider {
-    Reference,
-}
-
-impl Provider {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reference => "reference",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        (text == Self::Reference.as_str()).then_some(Self::Reference)
     }
 }

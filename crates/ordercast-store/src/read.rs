@@ -1,7 +1,7 @@
 //! What the readers answer. Every read sees all commits that were announced before it began.
 
 use crate::{
-    Credential, Failure, Project, Range, Source, Store,
+    Credential, Failure, InboxState, Project, Range, Source, Store,
     sqlite::{
         query,
         rows::{self, OrderRow},
@@ -171,7 +171,7 @@ impl Store {
             .await
     }
 
-    async fn find(
+    pub(crate) async fn find(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<Option<OrderRow>> + Send + 'static,
     ) -> Result<Option<Arc<Found>>, Failure> {
@@ -223,8 +223,13 @@ impl Store {
     ///
     /// # Errors
     /// [`Failure`] as for every read.
-    pub async fn inbox(&self, project: ProjectId, limit: u32) -> Result<Vec<InboxRow>, Failure> {
-        self.read(move |connection| query::inbox(connection, project, limit))
+    pub async fn inbox(
+        &self,
+        project: ProjectId,
+        state: Option<InboxState>,
+        limit: u32,
+    ) -> Result<Vec<InboxRow>, Failure> {
+        self.read(move |connection| query::inbox(connection, project, state, limit))
             .await
     }
 

@@ -154,6 +154,10 @@ impl Registry {
         self.sources.get(id)
     }
 
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.sources.values()
+    }
+
     #[must_use]
     pub fn jwks(&self, id: CredentialId) -> Option<&JwksSource> {
         self.jwks.get(&id).map(AsRef::as_ref)

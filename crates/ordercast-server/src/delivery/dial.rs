@@ -112,10 +112,32 @@ impl Dialer {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<Answer, SendError> {
+        let request = Request::post(url.url().as_str()).body(Full::from(body));
+        self.call(request, headers, BODY_BYTES_MAX).await
+    }
+
+    /// Keeps at most `bytes_max` of the answer.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn get(
+        &self,
+        url: &TargetUrl,
+        headers: HeaderMap,
+        bytes_max: usize,
+    ) -> Result<Answer, SendError> {
+        let request = Request::get(url.url().as_str()).body(Full::default());
+        self.call(request, headers, bytes_max).await
+    }
+
+    async fn call(
+        &self,
+        request: http::Result<Request<Full<Bytes>>>,
+        headers: HeaderMap,
+        bytes_max: usize,
+    ) -> Result<Answer, SendError> {
         let deadline = tokio::time::Instant::now() + self.timeout;
-        let mut request = Request::post(url.url().as_str())
-            .body(Full::from(body))
-            .map_err(|_| SendError::Connect)?;
+        let mut request = request.map_err(|_| SendError::Connect)?;
         *request.headers_mut() = headers;
         let agent = concat!("Ordercast/", env!("CARGO_PKG_VERSION"));
         request
@@ -134,7 +156,7 @@ impl Dialer {
         let (status, address) = (response.status().as_u16(), dialled.map(|dialled| dialled.0));
         let mut kept = Vec::new();
         // The status has come: a body that is slow or breaks off does not change the answer.
-        let _ = timeout_at(deadline, beginning(response, &mut kept)).await;
+        let _ = timeout_at(deadline, beginning(response, bytes_max, &mut kept)).await;
         Ok(Answer {
             status,
             retry_after,
@@ -144,11 +166,11 @@ impl Dialer {
     }
 }
 
-async fn beginning(response: Response<Incoming>, kept: &mut Vec<u8>) {
+async fn beginning(response: Response<Incoming>, bytes_max: usize, kept: &mut Vec<u8>) {
     let mut body = response.into_body();
     while let Some(Ok(frame)) = body.frame().await {
         if let Ok(data) = frame.into_data() {
-            let room = BODY_BYTES_MAX - kept.len();
+            let room = bytes_max - kept.len();
             kept.extend_from_slice(&data[..data.len().min(room)]);
             if data.len() > room {
                 return;

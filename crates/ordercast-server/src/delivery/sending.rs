@@ -20,6 +20,8 @@ pub struct Sending {
     pub store: Store,
     pub dialer: Dialer,
     pub policy: Policy,
+    /// Trusted beside those of the system.
+    pub roots: Vec<CertificateDer<'static>>,
 }
 
 impl fmt::Debug for Sending {
@@ -71,8 +73,10 @@ impl Sending {
         let timeout = Duration::from_secs(config.webhook_timeout_seconds.into());
         Ok(Self {
             store,
-            dialer: Dialer::new(policy.clone(), System, roots, timeout).map_err(StartError::Tls)?,
+            dialer: Dialer::new(policy.clone(), System, roots.clone(), timeout)
+                .map_err(StartError::Tls)?,
             policy,
+            roots,
         })
     }
 

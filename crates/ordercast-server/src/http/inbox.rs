@@ -4,7 +4,10 @@
 //! a counter.
 
 use super::{App, body, openapi, path::At, problem::Problem};
-use crate::{auth, clock};
+use crate::{
+    clock,
+    inbox::{Opened, Unopened},
+};
 use axum::{
     Json,
     body::Body,
@@ -13,12 +16,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use metrics::counter;
-use ordercast_core::{ids::SourceId, provider::reference};
-use ordercast_store::{Change, InboxEntry, InboxState, Outcome, Provider, Source, Submission};
+use ordercast_core::{
+    ids::SourceId,
+    provider::{self, Provider, Request},
+};
+use ordercast_store::{Change, InboxEntry, InboxOutcome, InboxState, Outcome, Source, Submission};
 use serde::Serialize;
-use serde_json::json;
-use sha1::{Digest, Sha1};
-use subtle::ConstantTimeEq;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// What became of a webhook
@@ -34,7 +38,7 @@ struct ReceiptView {
 
 /// Tell what happened to a payment
 ///
-/// For payment providers. Signed with the source's secret; on disk before it is answered.
+/// For payment providers, signed as each of them does. On disk before it is answered.
 #[utoipa::path(
     post,
     path = "/v1/inbox/{source}",
@@ -50,80 +54,121 @@ pub async fn receive(
     body: Body,
 ) -> Result<Response, Problem> {
     let raw = body::read(body, body::WEBHOOK_BYTES_MAX).await?;
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect();
+    let request = Request {
+        headers: &headers,
+        body: &raw,
+    };
     let registry = app.auth.registry();
     let source = SourceId::new(&source)
         .ok()
         .and_then(|id| registry.source(&id));
-    // An unknown source costs and answers what a wrong signature does.
-    let secret = source.map_or("", |source| source.secret.as_str());
-    let is_signed = is_signed(&headers, &raw, secret);
-    let Some(source) = source.filter(|_| is_signed) else {
-        counter!("ordercast_inbox_total", "state" => "forged").increment(1);
-        return Err(refusal(
-            StatusCode::UNAUTHORIZED,
-            "INVALID_SIGNATURE",
-            "the signature does not match",
-        ));
+    let Some(source) = source else {
+        // Costs and answers what a wrong signature does.
+        let _ = provider::verify(Provider::Reference, request, &["-"], clock::now());
+        return Err(forged());
     };
-    let outcome = app.store.submit(submission(source, &raw)).await?;
-    let Outcome::Received(received) = outcome else {
-        return Err(Problem::unavailable());
+    let opened = match app.inbox.open(source, request).await {
+        Ok(opened) => opened,
+        Err(Unopened::Unverified) => return Err(forged()),
+        Err(Unopened::NoSuchPayment) => {
+            counter!("ordercast_inbox_total", "state" => "no_such_payment").increment(1);
+            return Ok(StatusCode::OK.into_response());
+        }
+        Err(Unopened::Later) => return Err(Problem::unavailable()),
     };
-    let label = if received.is_duplicate {
-        "duplicate"
-    } else {
-        received.state.as_str()
-    };
-    counter!("ordercast_inbox_total", "state" => label).increment(1);
-    tracing::info!(source = %source.id, state = label, reason = %received.reason, "provider event");
-    if received.state == InboxState::Rejected {
-        return Err(refusal(
-            StatusCode::BAD_REQUEST,
-            "INVALID_PARAMETER",
-            &received.reason,
-        ));
+    let mut outcomes = Vec::new();
+    for entry in entries(source, opened) {
+        let submission = Submission {
+            change: Change::Receive(Box::new(entry)),
+            at: clock::now(),
+            idempotency: None,
+        };
+        let Outcome::Received(received) = app.store.submit(submission).await? else {
+            return Err(Problem::unavailable());
+        };
+        let label = if received.is_duplicate {
+            "duplicate"
+        } else {
+            received.state.as_str()
+        };
+        counter!("ordercast_inbox_total", "state" => label).increment(1);
+        tracing::info!(source = %source.id, state = label, reason = %received.reason, "provider event");
+        outcomes.push(received);
     }
-    let answer = ReceiptView {
-        state: received.state.as_str(),
-        reason: received.reason,
-        duplicate: received.is_duplicate,
-    };
-    Ok((StatusCode::OK, Json(answer)).into_response())
+    answer(source.provider, &raw, outcomes)
 }
 
-fn submission(source: &Source, raw: &[u8]) -> Submission {
-    let event = match source.provider {
-        Provider::Reference => {
-            let hash = data_encoding::HEXLOWER.encode(&auth::sha256(raw));
-            reference::parse(raw, source.project, &hash).map_err(|error| error.to_string())
-        }
+/// Each event by itself: what was stored before an end of the process is a duplicate when it comes again.
+fn entries(source: &Source, opened: Opened) -> Vec<InboxEntry> {
+    let events = match opened.events {
+        Ok(events) => events.into_iter().map(Ok).collect(),
+        Err(reason) => vec![Err(reason)],
     };
-    Submission {
-        change: Change::Receive(Box::new(InboxEntry {
+    events
+        .into_iter()
+        .map(|event| InboxEntry {
             project: source.project,
             source: source.id.clone(),
-            body: raw.to_vec(),
+            body: opened.body.clone(),
             event,
-        })),
-        at: clock::now(),
-        idempotency: None,
-    }
+        })
+        .collect()
 }
 
-/// `Authorization: Signature <hex>`, plain SHA-1 of body and secret (store contract, 3.2).
-fn is_signed(headers: &HeaderMap, raw: &[u8], secret: &str) -> bool {
-    let expected: [u8; 20] = Sha1::new()
-        .chain_update(raw)
-        .chain_update(secret)
-        .finalize()
-        .into();
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Signature "))
-        .and_then(|hex| data_encoding::HEXLOWER.decode(hex.trim().as_bytes()).ok())
-        .unwrap_or_default();
-    given.ct_eq(&expected).into()
+/// As each provider expects it (providers contract, section 1).
+fn answer(
+    provider: Provider,
+    raw: &[u8],
+    outcomes: Vec<InboxOutcome>,
+) -> Result<Response, Problem> {
+    let is_applied = |outcome: &&InboxOutcome| outcome.state == InboxState::Applied;
+    let shown = outcomes.iter().find(is_applied).or(outcomes.first());
+    match (provider, shown) {
+        (Provider::Adyen, _) => {
+            let text = [(header::CONTENT_TYPE, "text/plain")];
+            return Ok((text, "[accepted]").into_response());
+        }
+        (Provider::Tebex, _) if is_validation(raw) => {
+            let body: Value = serde_json::from_slice(raw).unwrap_or_default();
+            return Ok(Json(json!({ "id": body["id"] })).into_response());
+        }
+        // It asks again what it is told is wrong; the others would only send the same for days, or
+        // give the address up. It is kept either way.
+        (Provider::Reference, Some(outcome)) if outcome.state == InboxState::Rejected => {
+            return Err(refusal(
+                StatusCode::BAD_REQUEST,
+                "INVALID_PARAMETER",
+                &outcome.reason,
+            ));
+        }
+        _ => {}
+    }
+    Ok(match shown {
+        Some(outcome) => Json(ReceiptView {
+            state: outcome.state.as_str(),
+            reason: outcome.reason.clone(),
+            duplicate: outcome.is_duplicate,
+        })
+        .into_response(),
+        None => StatusCode::OK.into_response(),
+    })
+}
+
+fn is_validation(raw: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(raw).is_ok_and(|body| body["type"] == "validation.webhook")
+}
+
+fn forged() -> Problem {
+    counter!("ordercast_inbox_total", "state" => "forged").increment(1);
+    refusal(
+        StatusCode::UNAUTHORIZED,
+        "INVALID_SIGNATURE",
+        "the signature does not match",
+    )
 }
 
 /// The provider looks for `error.code`, everybody else for the problem's members.

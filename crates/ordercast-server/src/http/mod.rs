@@ -14,6 +14,7 @@ mod endpoint_secrets;
 mod endpoint_test;
 mod endpoints;
 mod inbox;
+mod inbox_entries;
 mod jwt_keys;
 mod links;
 mod measure;
@@ -30,13 +31,14 @@ mod project_settings;
 mod projects;
 mod render;
 mod serve;
+mod sources;
 mod store_api;
 mod storefront;
 mod submit;
 
 pub use serve::{Hangup, Listener, Shutdown, requested};
 
-use crate::{auth::Auth, delivery::sending::Sending};
+use crate::{auth::Auth, delivery::sending::Sending, inbox::Inbox};
 use axum::{Router, http::StatusCode, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
 use ordercast_store::Store;
@@ -52,6 +54,7 @@ pub struct App {
     pub auth: Auth,
     pub metrics: PrometheusHandle,
     pub sending: Arc<Sending>,
+    pub inbox: Arc<Inbox>,
     /// Held answers end when the server does.
     pub stopping: watch::Receiver<Shutdown>,
 }
@@ -84,7 +87,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(order_changes::fulfil))
         .routes(routes!(order_changes::review))
         .routes(routes!(projects::events))
-        .routes(routes!(projects::inbox))
+        .routes(routes!(inbox_entries::list))
+        .routes(routes!(inbox_entries::read))
+        .routes(routes!(inbox_entries::dry_run))
+        .merge(sources())
         .routes(routes!(acknowledge::acknowledge))
         .merge(webhooks())
         .merge(credentials());
@@ -99,6 +105,14 @@ fn routes() -> OpenApiRouter<App> {
         .merge(links::router())
         .merge(client_events::router())
         .nest("/api", store_api::router())
+}
+
+/// Who may tell what happened to payments.
+fn sources() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(sources::list, sources::create))
+        .routes(routes!(sources::read, sources::change, sources::delete))
+        .routes(routes!(sources::rotate))
 }
 
 /// Where events are sent to, and what became of them.

@@ -377,6 +377,7 @@ pub fn outcome(outcome: &Outcome, success: StatusCode) -> Rendered {
         | Outcome::Received(_)
         | Outcome::Credentials(_)
         | Outcome::Webhooks(_)
+        | Outcome::Sources(_)
         | Outcome::Unchanged { .. }
         | Outcome::Pruned(_) => Problem::unavailable(),
     };

@@ -3,16 +3,21 @@
 
 mod expiry;
 mod retention;
+mod sweeper;
 
 pub use expiry::expire;
 pub use retention::{Retention, prune};
+pub use sweeper::sweep;
 
 use crate::{
+    auth::Auth,
     clock,
+    delivery::sending::Sending,
     http::{Shutdown, requested},
+    inbox::ask,
 };
 use ordercast_store::{Failure, Store};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet};
 
 /// How late an order may be seen to have expired.
@@ -20,6 +25,11 @@ const EXPIRY_EVERY: Duration = Duration::from_secs(5);
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 /// A server that has just started has better things to do.
 const RETENTION_FIRST: Duration = Duration::from_secs(60);
+
+/// How late an open order may be asked about.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// The longest time after which an order is asked about.
+const SWEEP_BACK: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// The running jobs; they end when the server stops.
 #[derive(Debug)]
@@ -59,6 +69,43 @@ impl Jobs {
     /// Returns when the last job has let go of the store.
     pub(crate) async fn stopped(self) {
         self.0.join_all().await;
+    }
+}
+
+/// Asks providers about open orders. After a start, once about each that could have been missed.
+pub(crate) async fn keep_sweeping(
+    sending: Arc<Sending>,
+    auth: Auth,
+    mut stopping: watch::Receiver<Shutdown>,
+) {
+    let mut since = clock::now().minus(SWEEP_BACK);
+    loop {
+        tokio::select! {
+            () = requested(&mut stopping) => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+        let readers: Vec<_> = auth
+            .registry()
+            .sources()
+            .filter_map(|source| Some((source.clone(), ask::reader(&sending, source)?)))
+            .collect();
+        if readers.is_empty() {
+            continue;
+        }
+        let now = clock::now();
+        let swept = tokio::select! {
+            () = requested(&mut stopping) => return,
+            swept = sweep(&sending.store, &readers, since, now) => swept,
+        };
+        match swept {
+            Ok(changed) => {
+                since = now;
+                if changed > 0 {
+                    tracing::info!(changed, "open orders were paid without a webhook");
+                }
+            }
+            Err(error) => tracing::error!(%error, "open orders were not swept"),
+        }
     }
 }
 

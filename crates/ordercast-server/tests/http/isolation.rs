@@ -103,7 +103,9 @@ async fn operations(f: &Fixture, project: &Value, order: &Value) -> Vec<Operatio
             .replace("{id}", "1")
             .replace("{endpoint}", "1")
             .replace("{delivery}", "1")
-            .replace("{link}", "1");
+            .replace("{link}", "1")
+            .replace("{source}", "src_1")
+            .replace("{entry}", "1");
         assert!(
             !path.contains('{'),
             "{path}: what stands for its parameter?"

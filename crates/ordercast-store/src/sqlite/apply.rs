@@ -6,7 +6,8 @@ use super::{
     memory::{Memory, Receivers},
     query, replay,
     rows::{self, OrderRow, json},
-    secrets::{self, Secrets},
+    secrets::Secrets,
+    sources as sources_rows,
     storefront::{self, balance, catalogue},
     upkeep, webhooks,
     webhooks::outbox,
@@ -25,6 +26,7 @@ use ordercast_core::{
         Actor, Cause, Changed, Facets, Order, Request, Rules, Status, TrackingStatus, charge,
         follow, request,
     },
+    provider::SourceSettings,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::{collections::HashMap, sync::Arc};
@@ -139,6 +141,7 @@ impl<'a> Batch<'a> {
             Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
             Change::Storefront(change) => storefront::apply(self.connection, change, at),
             Change::Webhooks(change) => webhooks::apply(self, change, at),
+            Change::Sources(change) => sources_rows::apply(self, change, at),
             Change::Credentials(change) => {
                 let outcome = credentials::apply(self.connection, self.secrets, change, at)?;
                 if let CredentialChange::EndToken { project, order, .. } = &**change {
@@ -206,24 +209,18 @@ impl<'a> Batch<'a> {
         }
         let mut sources = Vec::new();
         for (source, provider, secret) in &new.sources {
-            let row = secrets::of_source(id, source.as_str());
-            self.connection.execute(
-                "INSERT INTO sources (source, project_id, provider, secret, created_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                (
-                    source.as_str(),
-                    id.get(),
-                    provider.as_str(),
-                    self.secrets.seal_text(&row, secret)?,
-                    at.millis(),
-                ),
-            )?;
-            sources.push(Source {
+            let made = Source {
                 id: source.clone(),
                 project: id,
                 provider: *provider,
+                settings: SourceSettings::default(),
                 secret: Zeroizing::new(secret.clone()),
-            });
+                before: None,
+                api_key: None,
+                created_at: at,
+            };
+            sources_rows::create(self, &made, at)?;
+            sources.push(made);
         }
         for item in &new.items {
             catalogue::put(self.connection, id, item)?;

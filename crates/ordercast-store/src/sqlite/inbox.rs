@@ -17,6 +17,8 @@ use rusqlite::{OptionalExtension, params};
 /// Parked events applied when their order appears; far above what one order has.
 const PARKED_MAX: u32 = 1_000;
 
+const NOTHING: &str = "it tells nothing that changes an order";
+
 pub(super) fn receive(
     batch: &mut Batch,
     entry: &InboxEntry,
@@ -82,6 +84,7 @@ pub(super) fn receive(
                 };
                 let result = match row {
                     Some(mut row) => apply_event(batch, &mut row, event, &cause(&event.kind))?,
+                    None if event.fact.is_none() => (InboxState::Ignored, NOTHING.to_owned()),
                     None => (
                         InboxState::Parked,
                         "no event has named the order of this payment yet".to_owned(),
@@ -184,10 +187,7 @@ fn apply_fact(
     cause: &Cause,
 ) -> rusqlite::Result<(InboxState, String)> {
     let Some(fact) = fact else {
-        return Ok((
-            InboxState::Ignored,
-            "it tells nothing that changes an order".to_owned(),
-        ));
+        return Ok((InboxState::Ignored, NOTHING.to_owned()));
     };
     Ok(match observe(&row.order, fact, occurred_at, cause) {
         Observed::Ignored(reason) => (InboxState::Ignored, reason.to_owned()),

@@ -14,6 +14,7 @@ pub(crate) mod replay;
 pub(crate) mod rows;
 pub(crate) mod search;
 pub(crate) mod secrets;
+pub(crate) mod sources;
 pub(crate) mod storefront;
 pub(crate) mod upkeep;
 pub(crate) mod webhooks;
@@ -53,6 +54,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/006_storefront.sql"),
     include_str!("migrations/007_sequences.sql"),
     include_str!("migrations/008_webhooks.sql"),
+    include_str!("migrations/009_sources.sql"),
 ];
 
 #[derive(Debug, Error)]

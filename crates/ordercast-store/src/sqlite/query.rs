@@ -3,18 +3,18 @@
 use super::{
     credentials,
     rows::{self, corrupt},
-    secrets::{Secrets, of_source},
+    secrets::Secrets,
+    sources,
 };
 use crate::{
-    Credential, EventRow, Feed, InboxRow, Project, Provider, Range, Settings, Source, VersionRow,
+    Credential, EventRow, Feed, InboxRow, InboxState, Project, Range, Settings, Source, VersionRow,
 };
 use ordercast_core::{
-    OrderId, ProjectId, Timestamp,
+    ProjectId, Timestamp,
     channel::{Channel, ChannelPage, Epoch, Offset, Publication},
-    ids::{SourceId, Version},
+    ids::Version,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use zeroize::Zeroizing;
 
 pub(super) fn project_settings(
     connection: &Connection,
@@ -59,28 +59,7 @@ pub(crate) fn projects(
         .query_map([], project_row)?
         .collect::<rusqlite::Result<_>>()?;
     let credentials = credentials::live(connection, secrets)?;
-    let sources = connection
-        .prepare_cached("SELECT source, project_id, provider, secret FROM sources")?
-        .query_map([], |row| {
-            let id: String = row.get(0)?;
-            let project = rows::project_id(row.get(1)?)?;
-            let provider: String = row.get(2)?;
-            // Without its secret nobody can prove to be the source: as if it were not there.
-            let secret = secrets.open_text(&of_source(project, &id), row.get(3)?);
-            secret
-                .map(|secret| {
-                    Ok(Source {
-                        id: SourceId::new(&id).map_err(|_| corrupt("sources.source"))?,
-                        project,
-                        provider: Provider::parse(&provider)
-                            .ok_or_else(|| corrupt("sources.provider"))?,
-                        secret: Zeroizing::new(secret),
-                    })
-                })
-                .transpose()
-        })?
-        .filter_map(rusqlite::Result::transpose)
-        .collect::<rusqlite::Result<_>>()?;
+    let sources = sources::live(connection, secrets)?;
     Ok((projects, credentials, sources))
 }
 
@@ -228,6 +207,7 @@ pub(crate) fn events(
 pub(crate) fn inbox(
     connection: &Connection,
     project: ProjectId,
+    state: Option<InboxState>,
     limit: u32,
 ) -> rusqlite::Result<Vec<InboxRow>> {
     connection
@@ -236,23 +216,12 @@ pub(crate) fn inbox(
              coalesce(i.order_id, o.order_id), i.duplicates FROM provider_inbox i \
              LEFT JOIN attempts a ON a.project_id = i.project_id AND a.attempt = i.attempt \
              LEFT JOIN orders o ON o.order_key = a.order_key \
-             WHERE i.project_id = ?1 ORDER BY i.inbox_id DESC LIMIT ?2",
+             WHERE i.project_id = ?1 AND (?2 IS NULL OR i.state = ?2) \
+             ORDER BY i.inbox_id DESC LIMIT ?3",
         )?
-        .query_map((project.get(), limit), |row| {
-            Ok(InboxRow {
-                id: row.get(0)?,
-                source: row.get(1)?,
-                kind: row.get(2)?,
-                received_at: Timestamp::from_millis(row.get(3)?),
-                state: row.get(4)?,
-                reason: row.get(5)?,
-                order: row
-                    .get::<_, Option<i64>>(6)?
-                    .map(OrderId::new)
-                    .transpose()
-                    .map_err(|_| corrupt("order_id"))?,
-                duplicates: row.get(7)?,
-            })
-        })?
+        .query_map(
+            (project.get(), state.map(InboxState::as_str), limit),
+            sources::inbox_row,
+        )?
         .collect()
 }

@@ -30,6 +30,16 @@ pub(super) fn of_source(project: ProjectId, source: &str) -> String {
 }
 
 /// The name of a row, which a sealed value is bound to.
+pub(super) fn of_source_before(project: ProjectId, source: &str) -> String {
+    format!("sources/{project}/{source}/before")
+}
+
+/// The name of a row, which a sealed value is bound to.
+pub(super) fn of_source_api_key(project: ProjectId, source: &str) -> String {
+    format!("sources/{project}/{source}/api_key")
+}
+
+/// The name of a row, which a sealed value is bound to.
 pub(super) fn of_endpoint_secret(endpoint: EndpointId, secret: i64) -> String {
     format!("endpoint_secrets/{endpoint}/{secret}")
 }
@@ -140,17 +150,26 @@ fn seal_anew(connection: &mut Connection, old: &Secrets, new: &Secrets) -> rusql
             (id, new.seal(&row, plain.expose())?),
         )?;
     }
-    let sources: Vec<(String, i64, String)> = transaction
-        .prepare("SELECT source, project_id, secret FROM sources")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    for (source, project, secret) in sources {
-        let row = format!("sources/{project}/{source}");
-        let plain = old.open_text(&row, secret).ok_or_else(lost)?;
-        transaction.execute(
-            "UPDATE sources SET secret = ?2 WHERE source = ?1",
-            (&source, new.seal_text(&row, &plain)?),
-        )?;
+    for (column, suffix) in [
+        ("secret", ""),
+        ("secret_before", "/before"),
+        ("api_key", "/api_key"),
+    ] {
+        let sources: Vec<(String, i64, String)> = transaction
+            .prepare(&format!(
+                "SELECT source, project_id, {column} FROM sources \
+                 WHERE {column} IS NOT NULL AND ended_at IS NULL"
+            ))?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for (source, project, secret) in sources {
+            let row = format!("sources/{project}/{source}{suffix}");
+            let plain = old.open_text(&row, secret).ok_or_else(lost)?;
+            transaction.execute(
+                &format!("UPDATE sources SET {column} = ?2 WHERE source = ?1"),
+                (&source, new.seal_text(&row, &plain)?),
+            )?;
+        }
     }
     let endpoints: Vec<(i64, i64, Vec<u8>)> = transaction
         .prepare(

@@ -14,7 +14,7 @@ use utoipa::{
 };
 
 /// The names that paths use; an operation has those of its path.
-fn of_paths() -> [(&'static str, RefOr<Schema>, &'static str); 13] {
+fn of_paths() -> [(&'static str, RefOr<Schema>, &'static str); 14] {
     let from_zero = ObjectBuilder::new()
         .schema_type(SchemaType::new(Type::Integer))
         .minimum(Some(0))
@@ -45,6 +45,7 @@ fn of_paths() -> [(&'static str, RefOr<Schema>, &'static str); 13] {
         ("endpoint", reference::<EndpointId>(), "The endpoint"),
         ("delivery", row_id(), "The delivery"),
         ("event", row_id(), "The event"),
+        ("entry", row_id(), "The webhook"),
         (
             "source",
             reference::<SourceId>(),

@@ -312,6 +312,7 @@ pub fn failed(outcome: &Outcome) -> Rendered {
         | Outcome::Received(_)
         | Outcome::Credentials(_)
         | Outcome::Webhooks(_)
+        | Outcome::Sources(_)
         | Outcome::Unchanged { .. }
         | Outcome::Pruned(_)
         | Outcome::Storefront(_) => ApiError::unavailable(),

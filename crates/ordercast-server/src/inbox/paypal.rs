@@ -1,0 +1,154 @@
+//! Certificates that PayPal signs webhooks with: fetched from PayPal only, checked up to a root that is
+//! trusted, kept by their address.
+
+use super::Unopened;
+use crate::{
+    clock,
+    delivery::{guard::TargetUrl, sending::Sending},
+};
+use http::HeaderMap;
+use ordercast_core::provider::PaypalTransmission;
+use parking_lot::Mutex;
+use rustls_native_certs::load_native_certs;
+use std::{fmt, sync::Arc, time::Duration};
+use tokio_rustls::rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, UnixTime, pem::PemObject},
+};
+use webpki::{
+    ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, aws_lc_rs::RSA_PKCS1_2048_8192_SHA256,
+};
+
+const CHAIN_BYTES_MAX: usize = 64 * 1024;
+/// PayPal changes it every few months.
+const KEPT_MAX: usize = 8;
+
+type Chain = Arc<Vec<CertificateDer<'static>>>;
+
+pub struct Certificates {
+    roots: RootCertStore,
+    kept: Mutex<Vec<(String, Chain)>>,
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Certificates(..)")
+    }
+}
+
+impl Certificates {
+    /// `roots`: trusted beside the system's.
+    pub fn new(more: Vec<CertificateDer<'static>>) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(load_native_certs().certs);
+        roots.add_parsable_certificates(more);
+        Self {
+            roots,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// # Errors
+    /// [`Unopened`]: it is not PayPal's, or its certificate could not be had now.
+    pub async fn verify(
+        &self,
+        sending: &Sending,
+        transmission: &PaypalTransmission,
+        api_url: Option<&str>,
+    ) -> Result<(), Unopened> {
+        let chain = self
+            .chain(sending, &transmission.certificate_url, api_url)
+            .await?;
+        if is_signed(&chain, &self.roots, transmission) {
+            Ok(())
+        } else {
+            Err(Unopened::Unverified)
+        }
+    }
+
+    async fn chain(
+        &self,
+        sending: &Sending,
+        address: &str,
+        api_url: Option<&str>,
+    ) -> Result<Chain, Unopened> {
+        let url = TargetUrl::parse(address, &sending.policy).map_err(|_| Unopened::Unverified)?;
+        if !is_paypals(&url, address, api_url) {
+            return Err(Unopened::Unverified);
+        }
+        let kept = |chains: &[(String, Chain)]| {
+            let mut chains = chains.iter();
+            chains
+                .find(|(known, _)| known == address)
+                .map(|(_, chain)| Arc::clone(chain))
+        };
+        if let Some(chain) = kept(&self.kept.lock()) {
+            return Ok(chain);
+        }
+        let answer = sending
+            .dialer
+            .get(&url, HeaderMap::new(), CHAIN_BYTES_MAX)
+            .await
+            .map_err(|_| Unopened::Later)?;
+        match answer.status {
+            200 => {}
+            // A forger may name any path.
+            400..=499 => return Err(Unopened::Unverified),
+            _ => return Err(Unopened::Later),
+        }
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&answer.body)
+            .collect::<Result<_, _>>()
+            .map_err(|_| Unopened::Unverified)?;
+        let chain = Arc::new(chain);
+        let mut chains = self.kept.lock();
+        if chains.len() >= KEPT_MAX {
+            chains.remove(0);
+        }
+        chains.push((address.to_owned(), Arc::clone(&chain)));
+        Ok(chain)
+    }
+}
+
+/// https, at PayPal; or where the source says its API is.
+fn is_paypals(url: &TargetUrl, address: &str, api_url: Option<&str>) -> bool {
+    let host = url.host();
+    let is_theirs = host == "paypal.com" || host.ends_with(".paypal.com");
+    let is_named = api_url.is_some_and(|base| {
+        address
+            .strip_prefix(base.trim_end_matches('/'))
+            .is_some_and(|rest| rest.starts_with('/'))
+    });
+    (is_theirs && url.url().scheme() == "https") || is_named
+}
+
+/// RSA-SHA256 by the first certificate, which the others lead to a root from.
+pub fn is_signed(
+    chain: &[CertificateDer<'static>],
+    roots: &RootCertStore,
+    transmission: &PaypalTransmission,
+) -> bool {
+    let Some((first, others)) = chain.split_first() else {
+        return false;
+    };
+    let Ok(certificate) = EndEntityCert::try_from(first) else {
+        return false;
+    };
+    let millis = u64::try_from(clock::now().millis()).unwrap_or(0);
+    let now = UnixTime::since_unix_epoch(Duration::from_millis(millis));
+    let is_trusted = certificate
+        .verify_for_usage(
+            ALL_VERIFICATION_ALGS,
+            &roots.roots,
+            others,
+            now,
+            KeyUsage::server_auth(),
+            None,
+            None,
+        )
+        .is_ok();
+    let signed = transmission.signed.as_bytes();
+    is_trusted
+        && certificate
+            .verify_signature(RSA_PKCS1_2048_8192_SHA256, signed, &transmission.signature)
+            .is_ok()
+}

@@ -1,0 +1,126 @@
+//! Asks providers about orders that stay open: their webhooks may have been lost (providers contract,
+//! section 2, "never moves"). Each order is asked about some times after it was made, and before its
+//! stated life ends. What is heard goes the way of a webhook.
+
+use crate::inbox::ask::{ProviderReader, Question};
+use futures_util::future::join_all;
+use metrics::counter;
+use ordercast_core::{Timestamp, provider::Event};
+use ordercast_store::{
+    Change, Failure, Found, InboxEntry, Outcome, Source, Store, Submission, SweepWindow,
+};
+use std::{sync::Arc, time::Duration};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// After an order was made.
+const AFTER: [Duration; 7] = [
+    MINUTE,
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(2 * 3600),
+    Duration::from_secs(12 * 3600),
+    Duration::from_secs(24 * 3600),
+    Duration::from_secs(3 * 24 * 3600),
+];
+/// Before it expires.
+const BEFORE_EXPIRY: Duration = Duration::from_secs(2 * 60);
+/// In one window of one source: providers limit how often they are asked.
+const ORDERS_MAX: u32 = 200;
+/// At the same time.
+const ASKED_AT_ONCE: usize = 4;
+
+/// Asks about all orders whose time came after `since`, up to `now`; how many changed.
+///
+/// # Errors
+/// [`Failure`] of the store. A provider that does not answer is asked again in the next window.
+pub async fn sweep(
+    store: &Store,
+    readers: &[(Source, Box<dyn ProviderReader>)],
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<usize, Failure> {
+    let made = AFTER.map(|delay| SweepWindow::Made(since.minus(delay), now.minus(delay)));
+    let expiring = SweepWindow::Expires(since.plus(BEFORE_EXPIRY), now.plus(BEFORE_EXPIRY));
+    let mut changed = 0;
+    for (source, reader) in readers {
+        for window in made.into_iter().chain([expiring]) {
+            let orders = store
+                .open_orders(source.project, window, ORDERS_MAX)
+                .await?;
+            for some in orders.chunks(ASKED_AT_ONCE) {
+                let asked = some
+                    .iter()
+                    .map(|found| ask(store, source, reader.as_ref(), found, now));
+                for result in join_all(asked).await {
+                    changed += result?;
+                }
+            }
+        }
+    }
+    Ok(changed)
+}
+
+async fn ask(
+    store: &Store,
+    source: &Source,
+    reader: &dyn ProviderReader,
+    found: &Arc<Found>,
+    now: Timestamp,
+) -> Result<usize, Failure> {
+    let order = &found.order;
+    let attempts = order.facets.attempts.iter();
+    let question = Question {
+        project: order.project,
+        order: order.id,
+        attempts: attempts.map(|attempt| attempt.id.clone()).collect(),
+    };
+    let readings = match reader.payments(question).await {
+        Ok(readings) => readings,
+        Err(error) => {
+            counter!("ordercast_sweeps_total", "result" => "unanswered").increment(1);
+            tracing::warn!(source = %source.id, order = %order.id, %error, "open order not swept");
+            return Ok(0);
+        }
+    };
+    let mut changed = 0;
+    for reading in readings {
+        for event in reading.events {
+            changed += usize::from(receive(store, source, &reading.body, event, now).await?);
+        }
+    }
+    let result = if changed > 0 { "changed" } else { "unchanged" };
+    counter!("ordercast_sweeps_total", "result" => result).increment(1);
+    Ok(changed)
+}
+
+/// Whether it changed the order.
+async fn receive(
+    store: &Store,
+    source: &Source,
+    body: &[u8],
+    event: Event,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    // A payment that is where it was is asked about again and again: once is enough on record.
+    let Some(key) = event.dedup_key.clone() else {
+        return Ok(false);
+    };
+    if store.inbox_knows(source.id.clone(), key).await? {
+        return Ok(false);
+    }
+    let entry = InboxEntry {
+        project: source.project,
+        source: source.id.clone(),
+        body: body.to_vec(),
+        event: Ok(event),
+    };
+    let submission = Submission {
+        change: Change::Receive(Box::new(entry)),
+        at: now,
+        idempotency: None,
+    };
+    let outcome = store.submit(submission).await?;
+    Ok(matches!(outcome, Outcome::Received(received)
+        if received.state == ordercast_store::InboxState::Applied))
+}

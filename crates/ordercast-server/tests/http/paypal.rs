@@ -1,0 +1,178 @@
+//! PayPal's certificate path, with a certificate authority of our own.
+
+use super::{
+    support::{Fixture, start_with},
+    webhooks::loopback,
+};
+use aws_lc_rs::{rand::SystemRandom, rsa, signature};
+use axum::{Router, routing::get};
+use data_encoding::BASE64;
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    PKCS_RSA_SHA256,
+};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+struct Paypal {
+    base: String,
+    key: signature::RsaKeyPair,
+}
+
+/// Certificates of a trusted authority and of another one, for the same key.
+async fn start() -> (Fixture, Value, Paypal) {
+    let rsa = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).expect("a key");
+    let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> =
+        aws_lc_rs::encoding::AsDer::as_der(&rsa).expect("PKCS #8");
+    let leaf_key =
+        KeyPair::from_pkcs8_der_and_sign_algo(&der.as_ref().to_vec().into(), &PKCS_RSA_SHA256)
+            .expect("a key");
+    let authority = || {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(Vec::new()).expect("params");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).expect("signed");
+        (certificate.pem(), Issuer::new(params, key))
+    };
+    let leaf = |issuer: &Issuer<'_, KeyPair>| {
+        let names = vec!["messageverificationcerts.paypal.com".to_owned()];
+        let mut params = CertificateParams::new(names).expect("params");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.signed_by(&leaf_key, issuer).expect("signed").pem()
+    };
+    let (root, issuer) = authority();
+    let (_, stranger) = authority();
+    let (trusted, foreign) = (leaf(&issuer), leaf(&stranger));
+    let router = Router::new()
+        .route("/certs/trusted", get(async move || trusted))
+        .route("/certs/foreign", get(async move || foreign));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("address"));
+    tokio::spawn(async { axum::serve(listener, router).await });
+
+    let folder = tempfile::tempdir().expect("folder");
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, root).expect("written");
+    let project = json!({ "name": "Test", "items": [] });
+    let f = start_with(project, |flags| {
+        loopback(flags);
+        flags.webhook_certificates = Some(roots);
+    })
+    .await;
+    let body = json!({ "provider": "paypal", "webhook_id": "WH-OURS", "api_url": base });
+    let made = f.post(&f.v1("/sources"), &f.api_key, &body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let key = signature::RsaKeyPair::from_pkcs8(der.as_ref()).expect("a key");
+    (f, made.json(), Paypal { base, key })
+}
+
+impl Paypal {
+    fn headers(&self, body: &str, webhook: &str, certificate: &str) -> Vec<(&'static str, String)> {
+        let checksum = crc32fast::hash(body.as_bytes());
+        let signed = format!("T-1|2026-11-23T10:00:00Z|{webhook}|{checksum}");
+        let mut signature = vec![0; self.key.public_modulus_len()];
+        self.key
+            .sign(
+                &signature::RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                signed.as_bytes(),
+                &mut signature,
+            )
+            .expect("signed");
+        vec![
+            ("paypal-transmission-id", "T-1".to_owned()),
+            (
+                "paypal-transmission-time",
+                "2026-11-23T10:00:00Z".to_owned(),
+            ),
+            ("paypal-transmission-sig", BASE64.encode(&signature)),
+            ("paypal-cert-url", certificate.to_owned()),
+            ("paypal-auth-algo", "SHA256withRSA".to_owned()),
+        ]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_paypal_signed_for_this_webhook_counts() {
+    let (f, source, paypal) = start().await;
+    let order = f.create_order("alice").await;
+    let body = json!({ "id": "WH-1", "event_type": "PAYMENT.CAPTURE.COMPLETED", "create_time": "2026-11-23T10:00:00Z",
+        "resource": { "id": "CAP1", "custom_id": order.to_string(), "amount": { "value": "1.99", "currency_code": "USD" } } })
+    .to_string();
+    let path = source["path"].as_str().expect("path");
+    let send = async |headers: Vec<(&'static str, String)>, body: &str| {
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        f.send(Method::POST, path, &headers, body.to_owned()).await
+    };
+    let trusted = format!("{}/certs/trusted", paypal.base);
+    let good = paypal.headers(&body, "WH-OURS", &trusted);
+    let bad_url = |url: &str| {
+        let mut headers = good.clone();
+        headers[3].1 = url.to_owned();
+        headers
+    };
+    let without = |name: &str| {
+        good.iter()
+            .filter(|(n, _)| *n != name)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    for (why, headers, sent) in [
+        ("another body", good.clone(), body.replace("1.99", "9.99")),
+        (
+            "another webhook",
+            paypal.headers(&body, "WH-OTHER", &trusted),
+            body.clone(),
+        ),
+        (
+            "another authority",
+            paypal.headers(&body, "WH-OURS", &format!("{}/certs/foreign", paypal.base)),
+            body.clone(),
+        ),
+        (
+            "no such certificate",
+            bad_url(&format!("{}/certs/none", paypal.base)),
+            body.clone(),
+        ),
+        (
+            "another host",
+            bad_url("https://paypal.com.evil.example/cert"),
+            body.clone(),
+        ),
+        (
+            "a host that ends alike",
+            bad_url("https://evilpaypal.com/cert"),
+            body.clone(),
+        ),
+        ("no certificate", without("paypal-cert-url"), body.clone()),
+        (
+            "no signature",
+            without("paypal-transmission-sig"),
+            body.clone(),
+        ),
+        ("no id", without("paypal-transmission-id"), body.clone()),
+    ] {
+        let answer = send(headers, &sent).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNAUTHORIZED,
+            "{why}: {}",
+            answer.text
+        );
+    }
+    let answer = send(good, &body).await;
+    assert_eq!(
+        (answer.status, &answer.json()["state"]),
+        (StatusCode::OK, &json!("applied"))
+    );
+    let found = f
+        .get(&f.v1(&format!("/orders/{order}")), &f.api_key)
+        .await
+        .json();
+    assert_eq!(found["status"], "paid");
+}

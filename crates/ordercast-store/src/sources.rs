@@ -1,0 +1,146 @@
+//! Sources of provider webhooks: who may post to the inbox, and how it is proved.
+
+use crate::{Failure, Found, Store, sqlite::sources};
+use ordercast_core::{
+    ProjectId, Timestamp,
+    ids::{AttemptId, SourceId},
+    provider::{Provider, SourceSettings},
+};
+use std::{fmt, sync::Arc, time::Duration};
+use zeroize::Zeroizing;
+
+/// Sources of one project.
+pub const SOURCES_MAX: u32 = 50;
+
+/// Who may post to the provider inbox.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Source {
+    pub id: SourceId,
+    pub project: ProjectId,
+    pub provider: Provider,
+    pub settings: SourceSettings,
+    /// Empty for providers that do not sign.
+    pub secret: Zeroizing<String>,
+    /// The one before, and until when it is accepted too.
+    pub before: Option<(Zeroizing<String>, Timestamp)>,
+    /// Of the provider's own API.
+    pub api_key: Option<Zeroizing<String>>,
+    pub created_at: Timestamp,
+}
+
+impl Source {
+    /// The secrets that are accepted now.
+    #[must_use]
+    pub fn secrets(&self, now: Timestamp) -> Vec<&str> {
+        let before = self.before.as_ref().filter(|(_, until)| *until > now);
+        std::iter::once(&self.secret)
+            .chain(before.map(|(secret, _)| secret))
+            .map(|secret| secret.as_str())
+            .collect()
+    }
+}
+
+/// Without the secrets.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({} of {})", self.id, self.project)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub enum SourceChange {
+    Create(Box<Source>),
+    /// `None` leaves it as it is.
+    Change {
+        project: ProjectId,
+        source: SourceId,
+        settings: Option<SourceSettings>,
+        /// An empty one takes it away.
+        api_key: Option<Zeroizing<String>>,
+    },
+    /// The secret until now is accepted for `overlap` more.
+    Rotate {
+        project: ProjectId,
+        source: SourceId,
+        secret: Zeroizing<String>,
+        overlap: Duration,
+    },
+    /// For good: its requests are refused as those of a source that never was.
+    End {
+        project: ProjectId,
+        source: SourceId,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceOutcome {
+    Done,
+    TooMany { limit: u32 },
+}
+
+/// A provider's webhook as it came.
+#[derive(Clone, Debug)]
+pub struct InboxBody {
+    pub row: crate::InboxRow,
+    pub body: Vec<u8>,
+    /// What was understood, as JSON.
+    pub fact: Option<String>,
+    pub attempt: Option<String>,
+    pub dedup_key: Option<String>,
+}
+
+impl Store {
+    /// The order that a payment belongs to, if an event has named both.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn order_of_attempt(
+        &self,
+        project: ProjectId,
+        attempt: AttemptId,
+    ) -> Result<Option<Arc<Found>>, Failure> {
+        self.find(move |connection| sources::order_of_attempt(connection, project, &attempt))
+            .await
+    }
+
+    /// Whether an event was stored before.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn inbox_knows(&self, source: SourceId, dedup_key: String) -> Result<bool, Failure> {
+        self.read(move |connection| sources::knows(connection, &source, &dedup_key))
+            .await
+    }
+
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn inbox_entry(
+        &self,
+        project: ProjectId,
+        id: i64,
+    ) -> Result<Option<InboxBody>, Failure> {
+        self.read(move |connection| sources::entry(connection, project, id))
+            .await
+    }
+
+    /// Orders that are still `new` and were made, or end their stated life, in these times.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn open_orders(
+        &self,
+        project: ProjectId,
+        window: SweepWindow,
+        limit: u32,
+    ) -> Result<Vec<Arc<Found>>, Failure> {
+        self.read(move |connection| sources::open_orders(connection, project, window, limit))
+            .await
+    }
+}
+
+/// Later than the first, not later than the second.
+#[derive(Clone, Copy, Debug)]
+pub enum SweepWindow {
+    Made(Timestamp, Timestamp),
+    Expires(Timestamp, Timestamp),
+}
