@@ -1,0 +1,282 @@
+//! Orders of which nothing was heard: providers are asked, at times that the test makes up.
+
+use axum::{Json, Router, extract::Query, http::HeaderMap, routing::get};
+use futures_util::future::BoxFuture;
+use ordercast_core::{
+    ProjectId, Sku, Timestamp, UserId,
+    ids::{AttemptId, SourceId},
+    money::{Currency, Money},
+    order::{Actor, Cause, Content, Fact, Item, Mode, Order, Status},
+    provider::{Event, Provider, SourceSettings, Subject},
+};
+use ordercast_server::{
+    config::{Config, Partial},
+    delivery::sending::Sending,
+    inbox::ask::{AskError, ProviderReader, Question, Reading, reader},
+    jobs::sweep,
+};
+use ordercast_store::{Change, NewOrder, NewProject, Outcome, Settings, Source, Store, Submission};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Shop {
+    store: Store,
+    folder: tempfile::TempDir,
+}
+
+fn project() -> ProjectId {
+    ProjectId::new(1).expect("id")
+}
+
+fn usd(minor: i64) -> Money {
+    Money::new(minor, Currency::new("USD").expect("code")).expect("range")
+}
+
+fn source(provider: Provider, api_url: Option<String>) -> Source {
+    Source {
+        id: SourceId::new("src").expect("id"),
+        project: project(),
+        provider,
+        settings: SourceSettings {
+            api_url,
+            ..SourceSettings::default()
+        },
+        secret: String::new().into(),
+        before: None,
+        api_key: Some("a-key-of-the-tests".to_owned().into()),
+        created_at: START,
+    }
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let store = Store::open(&folder.path().join("test.db"), START, 7, |_| ()).expect("open");
+        let shop = Self { store, folder };
+        let new = NewProject {
+            id: Some(project()),
+            name: "Test".to_owned(),
+            settings: Settings::default(),
+            credentials: Vec::new(),
+            sources: Vec::new(),
+            items: Vec::new(),
+        };
+        shop.submit(Change::CreateProject(Box::new(new))).await;
+        shop
+    }
+
+    async fn submit(&self, change: Change) -> Outcome {
+        let submission = Submission {
+            change,
+            at: START,
+            idempotency: None,
+        };
+        self.store.submit(submission).await.expect("written")
+    }
+
+    async fn new_order(&self) -> Order {
+        let new = NewOrder {
+            project: project(),
+            id: None,
+            user: UserId::new("alice").expect("user"),
+            mode: Mode::Default,
+            content: Content::new(
+                Some(usd(199)),
+                vec![Item::new(
+                    Sku::new("sword").expect("sku"),
+                    1,
+                    Some(usd(199)),
+                )],
+            ),
+            lifetime: None,
+            token_hash: None,
+            cause: Cause {
+                actor: Actor::ApiKey("test".to_owned()),
+                reason: String::new(),
+                at: START,
+            },
+        };
+        match self.submit(Change::CreateOrder(Box::new(new))).await {
+            Outcome::Order(made) => made.order().clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn status(&self, order: &Order) -> Status {
+        let found = self.store.order(project(), order.id).await.expect("read");
+        found.expect("an order").order.status()
+    }
+
+    /// May ask servers on this machine.
+    fn sending(&self) -> Arc<Sending> {
+        let mut flags = <Partial as confique::Layer>::empty();
+        flags.data_dir = Some(self.folder.path().to_owned());
+        flags.webhook_http = Some(true);
+        flags.webhook_any_port = Some(true);
+        flags.webhook_networks = Some(vec!["127.0.0.0/8".parse().expect("network")]);
+        let config = Config::load(flags, None).expect("config");
+        Arc::new(Sending::open(&config, self.store.clone()).expect("TLS"))
+    }
+}
+
+/// Counts how often it is asked, and knows what the test says.
+#[derive(Clone, Default)]
+struct Fake {
+    asked: Arc<Mutex<Vec<Question>>>,
+    answer: Arc<Mutex<Option<Result<Vec<Reading>, AskError>>>>,
+}
+
+impl ProviderReader for Fake {
+    fn payments(&self, question: Question) -> BoxFuture<'_, Result<Vec<Reading>, AskError>> {
+        self.asked.lock().expect("asked").push(question);
+        let answer = self.answer.lock().expect("answer").clone();
+        Box::pin(async { answer.unwrap_or_else(|| Ok(Vec::new())) })
+    }
+}
+
+fn paid(order: &Order) -> Vec<Reading> {
+    let attempt = AttemptId::new("pay_1").expect("id");
+    vec![Reading {
+        body: b"{}".to_vec(),
+        events: vec![Event {
+            kind: "asked".to_owned(),
+            dedup_key: Some("pay_1:paid".to_owned()),
+            subject: Subject::Order {
+                order: order.id,
+                attempt: attempt.clone(),
+            },
+            fact: Some(Fact::Paid {
+                attempt,
+                amount: usd(199),
+            }),
+            occurred_at: None,
+        }],
+    }]
+}
+
+#[tokio::test]
+async fn an_open_order_is_asked_about_at_its_times_and_before_it_expires() {
+    let shop = Shop::open().await;
+    shop.new_order().await;
+    let fake = Fake::default();
+    let readers: Vec<(Source, Box<dyn ProviderReader>)> =
+        vec![(source(Provider::Stripe, None), Box::new(fake.clone()))];
+    let mut asked_at = Vec::new();
+    let mut since = START;
+    // Four days, every ten seconds of the first hour and every minute after.
+    for seconds in (10..3_600)
+        .step_by(10)
+        .chain((3_600..4 * 86_400).step_by(60))
+    {
+        let now = START.plus(SECOND * seconds);
+        sweep(&shop.store, &readers, since, now)
+            .await
+            .expect("swept");
+        since = now;
+        let mut asked = fake.asked.lock().expect("asked");
+        asked_at.extend(asked.drain(..).map(|_| seconds));
+    }
+    // 1 and 5 and 30 minutes, 2 and 12 hours, 2 minutes before it expires, 1 day, 3 days.
+    assert_eq!(
+        asked_at,
+        [60, 300, 1_800, 7_200, 43_200, 86_280, 86_400, 259_200]
+    );
+}
+
+#[tokio::test]
+async fn what_is_heard_pays_the_order_once() {
+    let shop = Shop::open().await;
+    let order = shop.new_order().await;
+    let fake = Fake::default();
+    let readers: Vec<(Source, Box<dyn ProviderReader>)> =
+        vec![(source(Provider::Stripe, None), Box::new(fake.clone()))];
+    let minute = START.plus(SECOND * 60);
+    *fake.answer.lock().expect("answer") = Some(Err(AskError::Unavailable));
+    assert_eq!(sweep(&shop.store, &readers, START, minute).await, Ok(0));
+    *fake.answer.lock().expect("answer") = Some(Ok(paid(&order)));
+    assert_eq!(sweep(&shop.store, &readers, START, minute).await, Ok(1));
+    assert_eq!(shop.status(&order).await, Status::Paid);
+    // A paid order is no longer asked about.
+    fake.asked.lock().expect("asked").clear();
+    assert_eq!(sweep(&shop.store, &readers, START, minute).await, Ok(0));
+    assert!(fake.asked.lock().expect("asked").is_empty());
+}
+
+async fn api(
+    path: &str,
+    credential: &'static str,
+    query: (&'static str, String),
+    answer: Value,
+) -> String {
+    let handler = async move |headers: HeaderMap, Query(given): Query<HashMap<String, String>>| {
+        assert_eq!(headers["authorization"], credential);
+        assert_eq!(given.get(query.0), Some(&query.1));
+        Json(answer)
+    };
+    let router = Router::new().route(path, get(handler));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("address"));
+    tokio::spawn(async { axum::serve(listener, router).await });
+    base
+}
+
+async fn check(shop: &Shop, order: &Order, source: Source) {
+    let reader = reader(&shop.sending(), &source).expect("it can be asked");
+    let minute = START.plus(SECOND * 60);
+    let readers = vec![(source, reader)];
+    assert_eq!(sweep(&shop.store, &readers, START, minute).await, Ok(1));
+    assert_eq!(shop.status(order).await, Status::Paid);
+}
+
+#[tokio::test]
+async fn stripe_is_searched_by_the_order_in_its_metadata() {
+    let shop = Shop::open().await;
+    let order = shop.new_order().await;
+    let intent = json!({ "object": "payment_intent", "id": "pi_1", "status": "succeeded", "amount_received": 199,
+        "currency": "usd", "metadata": { "order_id": order.id.to_string() } });
+    let query = ("query", format!("metadata['order_id']:'{}'", order.id));
+    let found = json!({ "object": "search_result", "data": [intent], "has_more": false });
+    let base = api(
+        "/v1/payment_intents/search",
+        "Bearer a-key-of-the-tests",
+        query,
+        found,
+    )
+    .await;
+    check(&shop, &order, source(Provider::Stripe, Some(base))).await;
+}
+
+#[tokio::test]
+async fn mollies_newest_payments_are_looked_through_for_the_order() {
+    let shop = Shop::open().await;
+    let order = shop.new_order().await;
+    let payment = |id: &str, order: i64| {
+        json!({ "resource": "payment", "id": id, "status": "paid",
+        "amount": { "value": "1.99", "currency": "USD" }, "metadata": { "order_id": order } })
+    };
+    let found = json!({ "count": 2, "_embedded": { "payments": [payment("tr_0", 1), payment("tr_1", order.id.get().into())] } });
+    let query = ("limit", "250".to_owned());
+    let base = api("/v2/payments", "Bearer a-key-of-the-tests", query, found).await;
+    check(&shop, &order, source(Provider::Mollie, Some(base))).await;
+}
+
+#[tokio::test]
+async fn the_reference_is_searched_by_the_external_id() {
+    let shop = Shop::open().await;
+    let order = shop.new_order().await;
+    let found = json!([{ "transaction": { "id": 42, "status": "done" },
+        "purchase": { "total": { "amount": 1.99, "currency": "USD" } } }]);
+    let query = ("external_id", order.id.to_string());
+    let path = "/merchant/v2/merchants/1/reports/transactions/search.json";
+    let base = api(path, "Basic YS1rZXktb2YtdGhlLXRlc3Rz", query, found).await;
+    check(&shop, &order, source(Provider::Reference, Some(base))).await;
+}
