@@ -126,15 +126,17 @@ impl Shop {
     }
 }
 
+type Answer = Result<Vec<Reading>, AskError>;
+
 /// Counts how often it is asked, and knows what the test says.
 #[derive(Clone, Default)]
 struct Fake {
     asked: Arc<Mutex<Vec<Question>>>,
-    answer: Arc<Mutex<Option<Result<Vec<Reading>, AskError>>>>,
+    answer: Arc<Mutex<Option<Answer>>>,
 }
 
 impl ProviderReader for Fake {
-    fn payments(&self, question: Question) -> BoxFuture<'_, Result<Vec<Reading>, AskError>> {
+    fn payments(&self, question: Question) -> BoxFuture<'_, Answer> {
         self.asked.lock().expect("asked").push(question);
         let answer = self.answer.lock().expect("answer").clone();
         Box::pin(async { answer.unwrap_or_else(|| Ok(Vec::new())) })

@@ -54,7 +54,7 @@ pub enum SourceChange {
     Change {
         project: ProjectId,
         source: SourceId,
-        settings: Option<SourceSettings>,
+        settings: Option<Box<SourceSettings>>,
         /// An empty one takes it away.
         api_key: Option<Zeroizing<String>>,
     },

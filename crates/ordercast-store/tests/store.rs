@@ -353,7 +353,7 @@ async fn a_provider_event_is_applied_once() {
     }
     assert_eq!(f.status(order).await, Status::Paid);
     assert_eq!(f.history("alice").await.len(), 2);
-    let inbox = f.store.inbox(project(), 10).await.expect("read");
+    let inbox = f.store.inbox(project(), None, 10).await.expect("read");
     assert_eq!((inbox.len(), inbox[0].duplicates), (1, 2));
 }
 
@@ -377,7 +377,7 @@ async fn an_event_before_its_order_waits_for_it() {
     assert_eq!(f.status(order).await, Status::Paid);
     let states: Vec<_> = f
         .store
-        .inbox(project(), 10)
+        .inbox(project(), None, 10)
         .await
         .expect("read")
         .into_iter()

@@ -43,7 +43,7 @@ pub struct SigningSecret {
 }
 
 enum Key {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Ed25519(Box<Ed25519KeyPair>),
 }
 
@@ -68,7 +68,7 @@ impl SigningSecret {
             if !KEY_BYTES.contains(&bytes.len()) {
                 return Err(InvalidSecret::Symmetric);
             }
-            Key::Hmac(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
+            Key::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
         } else if let Some(encoded) = text.strip_prefix(ASYMMETRIC) {
             let bytes = decode(encoded).ok_or(InvalidSecret::Asymmetric)?;
             let pair = match bytes.len() {
@@ -82,7 +82,7 @@ impl SigningSecret {
             if !is_visible || !PLAIN_BYTES.contains(&text.len()) {
                 return Err(InvalidSecret::Plain);
             }
-            Key::Hmac(hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()))
+            Key::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes())))
         };
         Ok(Self {
             text: Zeroizing::new(text.to_owned()),

@@ -269,7 +269,7 @@ pub async fn change(
     let change = SourceChange::Change {
         project,
         source: found.id.clone(),
-        settings: Some(settings),
+        settings: Some(Box::new(settings)),
         api_key: api_key.map(Zeroizing::new),
     };
     submit(&app, change).await?;

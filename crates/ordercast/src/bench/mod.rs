@@ -6,6 +6,7 @@ mod process;
 mod realtime;
 mod report;
 mod server;
+mod webhooks;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -24,12 +25,15 @@ enum What {
     Orders(orders::OrdersArgs),
     /// Realtime: idle buyers, churn, latency, bursts, reconnecting
     Realtime(realtime::RealtimeArgs),
+    /// Webhooks: deliveries a second, healthy endpoints beside failing ones, memory of what waits
+    Webhooks(webhooks::WebhooksArgs),
 }
 
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     match args.what {
         What::Orders(args) => orders::run(&args).await,
         What::Realtime(args) => realtime::run(&args).await,
+        What::Webhooks(args) => webhooks::run(&args).await,
     }
 }
 

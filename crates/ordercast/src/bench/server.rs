@@ -50,6 +50,10 @@ impl Server {
             .env("ORDERCAST_ORDERS_PER_BUYER", NO_LIMIT)
             .env("ORDERCAST_POLLS_PER_ORDER", NO_LIMIT)
             .env("ORDERCAST_CONNECTIONS_PER_IP", NO_LIMIT)
+            // Receivers are on this machine.
+            .env("ORDERCAST_WEBHOOK_HTTP", "true")
+            .env("ORDERCAST_WEBHOOK_ANY_PORT", "true")
+            .env("ORDERCAST_WEBHOOK_NETWORKS", "127.0.0.0/8")
             .env("ORDERCAST_LOG", "warn,ordercast::serve=info")
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
