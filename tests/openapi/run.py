@@ -33,12 +33,12 @@ READS = r"/orders/\{order\}(/versions)?$"
 RUNS = {
     "shop": (
         ["RootKey", "ApiKey", "ApiKeyBasic", "Link", "ProviderSignature"],
-        ["--exclude-path-regex", "^/api/v2/"],
+        ["--exclude-path-regex", "^/api/v2/(?!.*/admin/)|^/events"],
         10,
     ),
-    "user": (["UserJwt"], ["--include-path-regex", f"^/api/v2/|{READS}"], 10),
+    "user": (["UserJwt"], ["--include-path-regex", f"^/api/v2/(?!.*/admin/)|^/events|{READS}"], 10),
     "guest": (["Guest"], ["--include-path-regex", "^/api/v2/.*(/cart|/order/)"], 5),
-    "token": (["PaymentToken"], ["--include-path-regex", f"^/api/v2/.*/order/|{READS}"], 5),
+    "token": (["PaymentToken"], ["--include-path-regex", f"^/api/v2/.*/order/|^/events|{READS}"], 5),
 }
 
 

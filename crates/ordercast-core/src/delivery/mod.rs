@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 /// Whose words an endpoint is spoken to with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+// An order's mode is another one.
+#[cfg_attr(feature = "openapi", schema(as = EndpointMode))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// `payment` before `order_paid`, `refund` before `order_canceled`.
