@@ -3,18 +3,11 @@
 use serde_json::Value;
 use std::process::Command;
 
-fn figures(part: &str) -> Vec<(String, f64)> {
+fn figures(of: &str, part: &str, more: &[&str]) -> Vec<(String, f64)> {
     let output = Command::new(env!("CARGO_BIN_EXE_ordercast"))
-        .args([
-            "bench",
-            "realtime",
-            "--json",
-            "--runs",
-            "1",
-            "--seconds",
-            "1",
-        ])
+        .args(["bench", of, "--json", "--runs", "1", "--seconds", "1"])
         .args(["--connections", "20", "--rate", "50", "--only", part])
+        .args(more)
         .output()
         .expect("runs");
     let log = String::from_utf8_lossy(&output.stderr);
@@ -33,7 +26,17 @@ fn figures(part: &str) -> Vec<(String, f64)> {
 #[test]
 fn every_measurement_but_the_idle_one_finds_its_figures() {
     for (part, count) in [("churn", 2), ("latency", 4), ("burst", 1), ("reconnect", 1)] {
-        let found = figures(part);
+        let found = figures("realtime", part, &[]);
+        assert_eq!(found.len(), count, "{found:?}");
+        assert!(found.iter().all(|(_, value)| *value >= 0.0), "{found:?}");
+    }
+}
+
+#[test]
+fn every_measurement_of_webhooks_finds_its_figures() {
+    let small = ["--events", "200", "--deliveries", "400"];
+    for (part, count) in [("rate", 1), ("health", 2), ("backlog", 1)] {
+        let found = figures("webhooks", part, &small);
         assert_eq!(found.len(), count, "{found:?}");
         assert!(found.iter().all(|(_, value)| *value >= 0.0), "{found:?}");
     }

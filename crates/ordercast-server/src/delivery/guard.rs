@@ -101,10 +101,15 @@ impl TargetUrl {
         &self.0
     }
 
-    /// Whose failures count together.
     #[must_use]
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
+    }
+
+    /// Host and port: whose failures count together.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.0.authority()
     }
 }
 

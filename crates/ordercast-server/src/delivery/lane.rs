@@ -14,7 +14,7 @@ use std::{
 #[derive(Debug, Default)]
 pub struct Endpoints {
     lanes: HashMap<EndpointId, Lanes>,
-    /// By host; those of hosts that nothing is sent to any more are dropped.
+    /// By host and port; those that nothing is sent to any more are dropped.
     breakers: HashMap<String, Breaker>,
 }
 
@@ -23,7 +23,7 @@ impl Endpoints {
     pub fn replace(&mut self, targets: Vec<Arc<Target>>) {
         let mut before = std::mem::take(&mut self.lanes);
         self.breakers
-            .retain(|host, _| targets.iter().any(|target| target.url.host() == host));
+            .retain(|key, _| targets.iter().any(|target| target.url.authority() == key));
         for target in targets {
             let lanes = match before.remove(&target.id) {
                 Some(lanes) => lanes.with(target),
@@ -50,8 +50,8 @@ impl Endpoints {
         let Some(lanes) = self.lanes.get_mut(&id) else {
             return Turn::Wait;
         };
-        let host = lanes.target.url.host().to_owned();
-        let breaker = self.breakers.entry(host).or_default();
+        let authority = lanes.target.url.authority().to_owned();
+        let breaker = self.breakers.entry(authority).or_default();
         lanes.next(breaker, store, now).await
     }
 
@@ -66,8 +66,8 @@ impl Endpoints {
             return;
         };
         lanes.ended(delivery, is_well);
-        let host = lanes.target.url.host().to_owned();
-        let breaker = self.breakers.entry(host).or_default();
+        let authority = lanes.target.url.authority().to_owned();
+        let breaker = self.breakers.entry(authority).or_default();
         if is_well {
             breaker.succeeded();
         } else {

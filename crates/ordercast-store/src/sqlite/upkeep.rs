@@ -103,7 +103,7 @@ fn prune_deliveries(
     limit: u32,
 ) -> rusqlite::Result<usize> {
     let old = "SELECT delivery_id FROM deliveries \
-               WHERE finished_at < ?1 ORDER BY delivery_id LIMIT ?2";
+               WHERE finished_at < ?1 ORDER BY finished_at LIMIT ?2";
     connection
         .prepare_cached(&format!(
             "DELETE FROM delivery_attempts WHERE delivery_id IN ({old})"

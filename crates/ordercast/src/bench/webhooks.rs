@@ -13,9 +13,10 @@ use super::{
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use futures_util::future::try_join_all;
-use receiver::{Manner, Receiver};
+use receiver::{Manner, Received, Receiver};
 use serde_json::{Value, json};
 use std::{
+    collections::{HashMap, HashSet},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -180,14 +181,16 @@ async fn rate(args: &WebhooksArgs) -> anyhow::Result<Figure> {
             Ok(())
         };
         let count = async {
-            let first = receiver.next().await.context("no delivery came")?;
-            let mut last = first.at;
-            for _ in 1..args.events {
-                last = receiver.next().await.context("a delivery is missing")?.at;
+            let mut received = Vec::with_capacity(args.events);
+            while received.len() < args.events {
+                received.push(receiver.next().await.context("a delivery is missing")?);
             }
-            Ok(last - first.at)
+            Ok(received)
         };
-        let ((), took) = tokio::try_join!(replay, count)?;
+        let ((), received) = tokio::try_join!(replay, count)?;
+        let took = received[args.events - 1].at - received[0].at;
+        let orders: HashSet<u64> = received.iter().map(order).collect::<anyhow::Result<_>>()?;
+        anyhow::ensure!(orders.len() == args.events, "deliveries came twice");
         rates.push(args.events as f64 / took.as_secs_f64());
     }
     let beside = format!(
@@ -270,45 +273,50 @@ async fn publish_and_listen(
         Ok::<_, anyhow::Error>(received)
     };
     let (posted, received) = tokio::try_join!(publish, listen)?;
-    let posted: std::collections::HashMap<_, _> = posted.into_iter().collect();
+    let posted: HashMap<_, _> = posted.into_iter().collect();
     let mut latencies = Latencies::new()?;
     for received in received {
-        let body: Value = serde_json::from_slice(&received.body)?;
-        let order = body["data"]["order_id"].as_u64().context("no order_id")?;
-        let before = posted.get(&order).context("an order that nobody made")?;
+        let before = posted
+            .get(&order(&received)?)
+            .context("an order that nobody made")?;
         latencies.record(received.at.duration_since(*before));
     }
     Ok(latencies)
 }
 
-/// All endpoints hang, so all deliveries wait.
+fn order(received: &Received) -> anyhow::Result<u64> {
+    let body: Value = serde_json::from_slice(&received.body)?;
+    body["data"]["order_id"].as_u64().context("no order_id")
+}
+
+/// All endpoints hang, so all deliveries wait. The orders are there before, so that what they cost in
+/// caches is not counted.
 async fn backlog(args: &WebhooksArgs) -> anyhow::Result<Figure> {
     progress("deliveries that wait");
     let shop = Shop::open(args).await?;
     let hanging = Receiver::start(Manner::Hang).await?;
-    for _ in 0..ENDPOINTS {
-        shop.endpoint(&hanging.url, 4).await?;
-    }
-    // Caches and pools fill with the first tenth.
     let orders = args.deliveries / ENDPOINTS;
-    shop.make_orders(orders / 10).await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let before = process::memory(shop.server.pid())?;
-    shop.make_orders(orders - orders / 10).await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let after = process::memory(shop.server.pid())?;
+    shop.make_orders(orders).await?;
+    let mut after = Vec::with_capacity(ENDPOINTS);
+    for _ in 0..ENDPOINTS {
+        let endpoint = shop.endpoint(&hanging.url, 4).await?;
+        let since = json!({ "since": "2020-01-01T00:00:00Z" });
+        let queued = shop
+            .post(&format!("endpoints/{endpoint}/replay"), &since)
+            .await?;
+        anyhow::ensure!(queued["deliveries"] == orders, "{queued}");
+        after.push(process::memory(shop.server.pid())?);
+    }
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    // Caches and pools have filled with the first twentieth.
+    let (first, last) = (after[0], after[ENDPOINTS - 1]);
     let beside = format!(
-        "{:.0} MB with a tenth of {} deliveries, {:.0} MB with all",
-        megabytes(before),
-        args.deliveries,
-        megabytes(after)
+        "{:.1} MB with {orders} deliveries, {:.1} MB with {}",
+        megabytes(first),
+        megabytes(last),
+        orders * ENDPOINTS
     );
-    let more = (after as f64 - before as f64) / (args.deliveries as f64 * 0.9);
-    Ok(Figure::new(
-        "memory per waiting delivery",
-        "bytes",
-        vec![more.max(0.0)],
-        beside,
-    ))
+    let more = (last as f64 - first as f64) / (orders * (ENDPOINTS - 1)) as f64;
+    let name = "memory per waiting delivery";
+    Ok(Figure::new(name, "bytes", vec![more.max(0.0)], beside))
 }

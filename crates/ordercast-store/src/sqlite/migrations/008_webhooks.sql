@@ -47,6 +47,8 @@ CREATE TABLE deliveries (
 CREATE UNIQUE INDEX deliveries_of_event ON deliveries (event_id, endpoint_id, part);
 CREATE INDEX deliveries_lane ON deliveries (endpoint_id, order_key, event_id, part) WHERE finished_at IS NULL;
 CREATE INDEX deliveries_due ON deliveries (endpoint_id, next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX deliveries_of_endpoint ON deliveries (endpoint_id, delivery_id);
+CREATE INDEX deliveries_finished ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX deliveries_dead ON deliveries (endpoint_id, delivery_id) WHERE state = 'dead';
 
 CREATE TABLE delivery_attempts (
