@@ -84,7 +84,7 @@ pub struct EventRow {
     pub user: String,
     pub version: Version,
     pub status: Status,
-    pub previous_status: Option<String>,
+    pub previous_status: Option<Status>,
     pub at: Timestamp,
     /// When the shop took it, by an endpoint or through the event API.
     pub acknowledged_at: Option<Timestamp>,

@@ -3,15 +3,14 @@
 
 mod file;
 
-use crate::demo::start::{DATA_DIR, Keys};
-use anyhow::{Context, bail};
+use crate::project_api::{ProjectApi, ProjectArgs};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use file::{Batch, File};
-use ordercast_core::ProjectId;
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use std::{path::PathBuf, time::Duration};
+use serde_json::json;
+use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -39,45 +38,14 @@ pub enum CatalogueCommand {
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct LoadArgs {
-    /// Base of the server, http; from elsewhere use a tunnel
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    url: String,
-    /// Project whose catalogue it is
-    #[arg(long, value_name = "ID", default_value = "1")]
-    project: ProjectId,
-    /// The project's API key; without it the demo's is looked up in --data-dir
-    #[arg(
-        long,
-        value_name = "TEXT",
-        env = "ORDERCAST_API_KEY",
-        hide_env_values = true
-    )]
-    api_key: Option<ApiKey>,
+    #[command(flatten)]
+    project: ProjectArgs,
     /// Delete the items that the file does not have
     #[arg(long)]
     prune: bool,
-    /// Where the demo keeps its keys
-    #[arg(long, value_name = "FOLDER", default_value = DATA_DIR)]
-    data_dir: PathBuf,
     /// JSON: {"items": [...]}
     #[arg(value_name = "FILE")]
     file: PathBuf,
-}
-
-/// Keeps the key out of `Debug` output.
-#[derive(Clone)]
-struct ApiKey(String);
-
-impl std::fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ApiKey")
-    }
-}
-
-impl From<String> for ApiKey {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
 }
 
 pub async fn run(command: CatalogueCommand) -> anyhow::Result<()> {
@@ -85,14 +53,14 @@ pub async fn run(command: CatalogueCommand) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(&args.file)
         .with_context(|| format!("cannot read {}", args.file.display()))?;
     let file = File::parse(&text).with_context(|| args.file.display().to_string())?;
-    let shop = Shop::new(&args)?;
+    let shop = Shop(args.project.api()?);
     for batch in &file.batches {
         shop.put(batch).await?;
     }
     println!(
         "wrote {} items into project {}",
         file.skus.len(),
-        args.project
+        args.project.project
     );
     if args.prune {
         let mut deleted = 0;
@@ -107,12 +75,8 @@ pub async fn run(command: CatalogueCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The API as the shop's backend calls it.
-struct Shop {
-    http: reqwest::Client,
-    items: String,
-    api_key: String,
-}
+/// The catalogue as the shop's backend reaches it.
+struct Shop(ProjectApi);
 
 #[derive(Debug, Deserialize)]
 struct Page {
@@ -126,62 +90,13 @@ struct Sku {
 }
 
 impl Shop {
-    fn new(args: &LoadArgs) -> anyhow::Result<Self> {
-        if !args.url.starts_with("http://") {
-            bail!("--url must begin with http://; for a remote server open a tunnel to it");
-        }
-        let api_key = match &args.api_key {
-            Some(key) => key.0.trim().to_owned(),
-            None => {
-                let keys = Keys::read(&args.data_dir)?
-                    .filter(|keys| keys.project_id == args.project)
-                    .with_context(|| {
-                        let folder = args.data_dir.display();
-                        format!("no demo keys of this project in {folder}; give --api-key")
-                    })?;
-                keys.api_key
-            }
-        };
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(30))
-            .build()?;
-        let base = args.url.trim_end_matches('/');
-        Ok(Self {
-            http,
-            items: format!("{base}/v1/projects/{}/items", args.project),
-            api_key,
-        })
-    }
-
-    fn call(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.items))
-            .bearer_auth(&self.api_key)
-    }
-
-    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let answer = request
-            .send()
-            .await
-            .context("cannot reach the server; see --url")?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(answer);
-        }
-        let problem: Value = answer.json().await.unwrap_or_default();
-        let title = problem["title"].as_str().unwrap_or("no reason given");
-        match status.as_u16() {
-            401 | 403 => bail!("the API key is not accepted ({status}); see --api-key"),
-            404 => bail!("the API key is not of this project ({status}); see --project"),
-            _ => bail!("{title} ({status})"),
-        }
-    }
-
     async fn put(&self, batch: &Batch) -> anyhow::Result<()> {
         let request = self
-            .call(Method::PUT, "")
+            .0
+            .request(Method::PUT, "items")
             .json(&json!({ "items": batch.items }));
-        self.send(request)
+        self.0
+            .send(request)
             .await
             .map(|_| ())
             .with_context(|| format!("items {} to {} were not written", batch.first, batch.last))
@@ -191,11 +106,14 @@ impl Shop {
         let mut skus = Vec::new();
         let mut after = None;
         loop {
-            let mut request = self.call(Method::GET, "").query(&[("limit", "1000")]);
+            let mut request = self
+                .0
+                .request(Method::GET, "items")
+                .query(&[("limit", "1000")]);
             if let Some(after) = &after {
                 request = request.query(&[("after", after)]);
             }
-            let page: Page = self.send(request).await?.json().await?;
+            let page: Page = self.0.send(request).await?.json().await?;
             skus.extend(page.items.into_iter().map(|item| item.sku));
             after = page.next_after;
             if after.is_none() {
@@ -206,7 +124,8 @@ impl Shop {
 
     async fn delete(&self, sku: &str) -> anyhow::Result<()> {
         // A SKU has no character that a path would have to escape.
-        self.send(self.call(Method::DELETE, &format!("/{sku}")))
+        self.0
+            .send(self.0.request(Method::DELETE, &format!("items/{sku}")))
             .await
             .map(|_| ())
     }
@@ -217,11 +136,12 @@ mod tests {
     use super::*;
     use confique::Layer;
     use ordercast_core::{
-        Sku,
+        ProjectId, Sku,
         money::{Currency, Money},
     };
     use ordercast_server::{Bound, Server, auth::sha256, config};
     use ordercast_store::{CatalogueItem, CredentialKind, NewProject, Settings};
+    use std::time::Duration;
 
     const KEY: &str = "oc_api_of_the_tests";
 
@@ -259,18 +179,15 @@ mod tests {
             let file = folder.path().join("shop.json");
             std::fs::write(&file, text).expect("written");
             LoadArgs {
-                url: format!("{url}/"),
-                project: ProjectId::new(7).expect("id"),
-                api_key: Some(ApiKey(KEY.to_owned())),
+                project: ProjectArgs::of(&format!("{url}/"), 7, KEY),
                 prune,
-                data_dir: PathBuf::new(),
                 file,
             }
         };
         let text = r#"{"items":[
             {"sku":"sword","name":"Sword","price":{"amount":"1.99","currency":"USD"}},
             {"sku":"badge","name":"Badge","is_free":true}]}"#;
-        let shop = Shop::new(&args(text, false)).expect("shop");
+        let shop = Shop(args(text, false).project.api().expect("api"));
         for (prune, expected) in [
             (false, &["badge", "bow", "sword"][..]),
             (true, &["badge", "sword"]),

@@ -5,8 +5,12 @@ mod bench;
 mod catalogue;
 mod demo;
 mod doctor;
+mod inbox;
+mod listen;
+mod project_api;
 mod serve;
 mod token;
+mod trigger;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -22,6 +26,8 @@ Examples:
   ordercast serve --data-dir /var/lib/ordercast
   ordercast token --project 1 --user alice
   ordercast watch --project 1 --token \"$(ordercast token --project 1 --user alice)\"
+  ordercast listen --forward http://127.0.0.1:3000/webhooks
+  ordercast trigger order_paid --order 1000001 --twice
   ordercast catalogue load shop.json   items of a file into the demo's catalogue
   ordercast config                     every setting with its default and what it does";
 
@@ -43,6 +49,13 @@ enum Command {
     Token(token::TokenArgs),
     /// Follow a user's orders in the terminal
     Watch(watch::WatchArgs),
+    /// Receive a project's events here, and forward them to a backend under development
+    Listen(listen::ListenArgs),
+    /// Send what the reference provider would, well behaved or not
+    Trigger(trigger::TriggerArgs),
+    /// Ask what a provider's webhook would change
+    #[command(subcommand)]
+    Inbox(inbox::InboxCommand),
     /// Write a shop's items from a file
     #[command(subcommand)]
     Catalogue(catalogue::CatalogueCommand),
@@ -85,6 +98,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::start::run(args).await?,
         Command::Token(args) => token::run(&args)?,
         Command::Watch(args) => watch::run(args).await?,
+        Command::Listen(args) => listen::run(args).await?,
+        Command::Trigger(args) => trigger::run(args).await?,
+        Command::Inbox(command) => inbox::run(command).await?,
         Command::Backup(args) => backup::backup(&args)?,
         Command::Restore(args) => backup::restore(&args)?,
         Command::Bench(args) => bench::run(args).await?,

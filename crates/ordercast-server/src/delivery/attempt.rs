@@ -2,6 +2,7 @@
 
 use super::{
     dial::{Answer, SendError},
+    message_id,
     sending::{Sending, Target},
     sign,
 };
@@ -74,7 +75,7 @@ pub async fn attempt(
 async fn send(sending: &Sending, target: &Target, due: &Due) -> Result<Answer, SendError> {
     let body = body(target.form, due.notification, &due.event, &due.order);
     let now = clock::now();
-    let id = sending.message_id(due);
+    let id = message_id(sending.store.epoch(), due.event.id, due.notification);
     let secrets = target.live_secrets(now);
     let headers = sign::headers(&id, now.millis() / 1_000, &body, &secrets, target.form.mode);
     sending.dialer.send(&target.url, headers, body).await

@@ -15,3 +15,14 @@ pub mod sending;
 pub mod sign;
 
 pub use dispatcher::Dispatcher;
+
+use ordercast_core::delivery::Notification;
+
+/// Equal in all attempts of a delivery, distinct for everything else an endpoint gets. With the epoch,
+/// because a database that was put back gives its event ids again.
+pub fn message_id(epoch: impl std::fmt::Display, event: i64, notification: Notification) -> String {
+    match notification {
+        Notification::Event => format!("evt_{epoch}_{event}"),
+        part => format!("evt_{epoch}_{event}_{}", part.as_str()),
+    }
+}

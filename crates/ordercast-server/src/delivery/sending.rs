@@ -7,12 +7,8 @@ use super::{
     sign::SigningSecret,
 };
 use crate::{StartError, config::Config};
-use ordercast_core::{
-    Timestamp,
-    delivery::{Form, Notification},
-    ids::EndpointId,
-};
-use ordercast_store::{Due, Endpoint, Failure, Store};
+use ordercast_core::{Timestamp, delivery::Form, ids::EndpointId};
+use ordercast_store::{Endpoint, Failure, Store};
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 
@@ -121,16 +117,6 @@ impl Sending {
             concurrency: settings.concurrency,
             secrets,
         }))
-    }
-
-    /// Equal in all attempts of a delivery, distinct for everything else an endpoint gets. With the
-    /// epoch, because a database that was put back gives its event ids again.
-    pub fn message_id(&self, due: &Due) -> String {
-        let (epoch, event) = (self.store.epoch(), due.event.id);
-        match due.notification {
-            Notification::Event => format!("evt_{epoch}_{event}"),
-            part => format!("evt_{epoch}_{event}_{}", part.as_str()),
-        }
     }
 }
 

@@ -13,6 +13,7 @@ mod docs;
 mod endpoint_secrets;
 mod endpoint_test;
 mod endpoints;
+mod events;
 mod inbox;
 mod inbox_entries;
 mod jwt_keys;
@@ -86,7 +87,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(order_changes::reverse_refund))
         .routes(routes!(order_changes::fulfil))
         .routes(routes!(order_changes::review))
-        .routes(routes!(projects::events))
+        .routes(routes!(events::list))
         .routes(routes!(inbox_entries::list))
         .routes(routes!(inbox_entries::read))
         .routes(routes!(inbox_entries::dry_run))

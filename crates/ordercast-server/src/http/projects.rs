@@ -1,15 +1,11 @@
-//! `/v1/projects`: projects, their event feed, their inbox.
+//! `/v1/projects`: projects are made and listed.
 
 use super::{
-    App,
-    body::{self, Params},
-    caller,
+    App, body, caller,
     catalogue::{self, ItemBody},
     openapi::{self, Conflict},
-    path::{At, path_id},
     problem::Problem,
     render::Time,
-    requested,
 };
 use crate::{
     auth::{self, check_public_key},
@@ -23,21 +19,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ordercast_core::{
-    OrderId, ProjectId,
+    ProjectId,
     access::{Action, Object},
-    ids::{SourceId, Version},
-    order::Status,
+    ids::SourceId,
 };
 use ordercast_store::{
-    Change, CredentialKind, Feed, NewProject, Outcome, Provider, Settings, Submission,
+    Change, CredentialKind, NewProject, Outcome, Provider, Settings, Submission,
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 const NAME_BYTES_MAX: usize = 200;
-const PAGE_MAX: u32 = 1_000;
-const WAIT_SECONDS_MAX: u64 = 30;
 
 /// A project to be made
 #[derive(Debug, Deserialize, ToSchema)]
@@ -252,124 +244,4 @@ pub(super) fn text(field: &str, value: String) -> Result<String, Problem> {
         return Err(Problem::invalid(field, rule));
     }
     Ok(value)
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct EventsQuery {
-    /// `last_id` of the answer before.
-    #[serde(default)]
-    #[param(required = false, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
-    after: i64,
-    /// More than 1000 are 1000; without it 100.
-    #[param(required = false, minimum = 1, maximum = 1_000)]
-    limit: Option<u32>,
-    /// Seconds to wait for a first event; more than 30 are 30.
-    #[serde(default)]
-    #[param(required = false, minimum = 0, maximum = 30)]
-    wait: u64,
-    /// Only those that the shop has not taken yet, by an endpoint or here.
-    #[serde(default)]
-    #[param(required = false)]
-    unacknowledged: bool,
-}
-
-/// What happened to a project's orders
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Events)]
-pub struct EventsView {
-    events: Vec<EventView>,
-    /// Asked for with `after`, the feed goes on.
-    last_id: i64,
-}
-
-/// One event; ids grow in the order of the commits
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Event)]
-struct EventView {
-    id: i64,
-    #[serde(rename = "type")]
-    #[schema(example = "order.status_changed")]
-    kind: String,
-    created_at: Time,
-    #[schema(required)]
-    acknowledged_at: Option<Time>,
-    data: EventData,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct EventData {
-    order_id: OrderId,
-    user_external_id: String,
-    version: Version,
-    status: Status,
-    #[schema(required)]
-    previous_status: Option<String>,
-}
-
-/// Read the event feed
-///
-/// By cursor; an event's id grows with the commit order. Can be held until there is one.
-#[utoipa::path(
-    get,
-    path = "/v1/projects/{project}/events",
-    tag = openapi::EVENTS,
-    operation_id = "listEvents",
-    params(EventsQuery),
-    responses((status = 200, description = "Events after the cursor", body = EventsView))
-)]
-pub async fn events(
-    State(app): State<App>,
-    At(project): At<String>,
-    Params(query): Params<EventsQuery>,
-    headers: HeaderMap,
-) -> Result<Json<EventsView>, Problem> {
-    let project: ProjectId = path_id(&project)?;
-    caller::server(
-        &app.auth,
-        &headers,
-        Action::ReadEvents,
-        Object::Project(project),
-    )?;
-    let limit = query.limit.unwrap_or(100).clamp(1, PAGE_MAX);
-    let feed = if query.unacknowledged {
-        Feed::Unacknowledged
-    } else {
-        Feed::All
-    };
-    let wait = Duration::from_secs(query.wait.min(WAIT_SECONDS_MAX));
-    let deadline = tokio::time::sleep(wait);
-    tokio::pin!(deadline);
-    let mut newest = app.store.newest_event();
-    let mut stopping = app.stopping.clone();
-    let rows = loop {
-        newest.mark_unchanged();
-        let rows = app.store.events(project, feed, query.after, limit).await?;
-        if !rows.is_empty() || wait.is_zero() {
-            break rows;
-        }
-        tokio::select! {
-            () = &mut deadline => break rows,
-            () = requested(&mut stopping) => break rows,
-            changed = newest.changed() => if changed.is_err() { break rows },
-        }
-    };
-    let last_id = rows.last().map_or(query.after, |row| row.id);
-    let events = rows
-        .into_iter()
-        .map(|row| EventView {
-            id: row.id,
-            kind: row.kind,
-            created_at: Time(row.at),
-            acknowledged_at: row.acknowledged_at.map(Time),
-            data: EventData {
-                order_id: row.order,
-                user_external_id: row.user,
-                version: row.version,
-                status: row.status,
-                previous_status: row.previous_status,
-            },
-        })
-        .collect();
-    Ok(Json(EventsView { events, last_id }))
 }

@@ -4,6 +4,7 @@ mod api_keys;
 mod catalogue;
 mod credentials;
 mod doors;
+mod event_feed;
 mod hostile;
 mod interleavings;
 mod isolation;

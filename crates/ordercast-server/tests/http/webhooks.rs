@@ -18,7 +18,7 @@ pub fn loopback(flags: &mut Partial) {
     flags.webhook_networks = Some(vec!["127.0.0.0/8".parse().expect("network")]);
 }
 
-async fn start() -> Fixture {
+pub async fn start() -> Fixture {
     start_with(
         json!({ "name": "Test", "hs256_secret": JWT_SECRET, "items": [] }),
         loopback,
@@ -26,7 +26,7 @@ async fn start() -> Fixture {
     .await
 }
 
-async fn endpoint(f: &Fixture, receiver: &Receiver, more: Value) -> Value {
+pub async fn endpoint(f: &Fixture, receiver: &Receiver, more: Value) -> Value {
     let mut body = json!({ "url": receiver.url });
     let members = more.as_object().expect("members").clone();
     body.as_object_mut().expect("members").extend(members);
@@ -35,7 +35,7 @@ async fn endpoint(f: &Fixture, receiver: &Receiver, more: Value) -> Value {
     made.json()
 }
 
-async fn transition(f: &Fixture, order: i64, to: &str) {
+pub async fn transition(f: &Fixture, order: i64, to: &str) {
     let path = f.v1(&format!("/orders/{order}/transitions"));
     let body = json!({ "to": to });
     let done = f.post(&path, &f.api_key, &body).await;

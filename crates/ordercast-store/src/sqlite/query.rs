@@ -187,11 +187,15 @@ pub(crate) fn events(
         )?
         .query_map((project.get(), after, limit, feed == Feed::All), |row| {
             let status: String = row.get(7)?;
+            let previous: Option<String> = row.get(3)?;
             Ok(EventRow {
                 id: row.get(0)?,
                 kind: row.get(1)?,
                 version: Version::new(row.get(2)?).map_err(|_| corrupt("events.version"))?,
-                previous_status: row.get(3)?,
+                previous_status: previous
+                    .map(|status| status.parse())
+                    .transpose()
+                    .map_err(|()| corrupt("events.previous_status"))?,
                 at: Timestamp::from_millis(row.get(4)?),
                 order: rows::order_id(row.get(5)?)?,
                 user: row.get(6)?,

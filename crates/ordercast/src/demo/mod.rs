@@ -11,7 +11,7 @@ mod problem;
 mod provider;
 mod shop;
 pub mod start;
-mod webhook;
+pub mod webhook;
 
 pub use shop::run_shop;
 

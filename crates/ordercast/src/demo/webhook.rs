@@ -3,7 +3,7 @@
 //!
 //! Pure. Ids of a payment follow from its order, so a repeated webhook is recognisably the same.
 
-use super::api::{Item, Price};
+pub use super::api::{Item, Price};
 use ordercast_core::OrderId;
 use serde_json::{Number, Value, json};
 use sha1::{Digest, Sha1};
@@ -25,7 +25,8 @@ pub struct Payment {
     pub at: OffsetDateTime,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
 pub enum Kind {
     OrderPaid,
     OrderCanceled,
@@ -33,6 +34,8 @@ pub enum Kind {
     Payment,
     /// Separate mode only.
     Refund,
+    /// Whether the shop knows the buyer.
+    UserValidation,
 }
 
 impl Kind {
@@ -42,6 +45,7 @@ impl Kind {
             Self::OrderCanceled => "order_canceled",
             Self::Payment => "payment",
             Self::Refund => "refund",
+            Self::UserValidation => "user_validation",
         }
     }
 }
@@ -62,6 +66,7 @@ impl Payment {
             Kind::OrderCanceled => self.order_webhook(kind, "canceled", mode),
             Kind::Payment => self.billing_webhook(kind),
             Kind::Refund => with_refund(self.billing_webhook(kind)),
+            Kind::UserValidation => self.question(),
         };
         body.to_string().into_bytes()
     }
@@ -105,7 +110,9 @@ impl Payment {
         if mode == Mode::Combined {
             let (word, total) = match kind {
                 Kind::OrderCanceled | Kind::Refund => ("refund", with_refund(self.billing())),
-                Kind::OrderPaid | Kind::Payment => ("payment", self.billing()),
+                Kind::OrderPaid | Kind::Payment | Kind::UserValidation => {
+                    ("payment", self.billing())
+                }
             };
             body["billing"] = total;
             body["billing"]["notification_type"] = word.into();
@@ -116,16 +123,28 @@ impl Payment {
     fn billing_webhook(&self, kind: Kind) -> Value {
         let mut body = self.billing();
         body["notification_type"] = kind.as_str().into();
-        body["user"] = json!({
+        body["user"] = self.buyer();
+        body["purchase"]["checkout"] = self.amount();
+        body["purchase"]["order"] = json!({ "id": self.order });
+        body
+    }
+
+    fn question(&self) -> Value {
+        json!({
+            "notification_type": Kind::UserValidation.as_str(),
+            "settings": { "project_id": self.project_id, "merchant_id": 1 },
+            "user": self.buyer(),
+        })
+    }
+
+    fn buyer(&self) -> Value {
+        json!({
             "ip": "127.0.0.1",
             "email": "buyer@example.com",
             "id": self.user,
             "country": "DE",
             "zip": "10115",
-        });
-        body["purchase"]["checkout"] = self.amount();
-        body["purchase"]["order"] = json!({ "id": self.order });
-        body
+        })
     }
 
     fn billing(&self) -> Value {

@@ -1,0 +1,226 @@
+//! `GET /v1/projects/{project}/events`: what happened to a project's orders, by cursor.
+
+use super::{
+    App,
+    body::Params,
+    caller, openapi,
+    path::{At, path_id},
+    problem::Problem,
+    render::Time,
+    requested,
+};
+use crate::delivery::message_id;
+use axum::{Json, extract::State, http::HeaderMap};
+use ordercast_core::{
+    OrderId, ProjectId,
+    access::{Action, Object},
+    delivery::{EventFacts, Form, Mode, body, notifications},
+    ids::Version,
+    order::Status,
+};
+use ordercast_store::{EventRow, Feed};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
+
+const PAGE_MAX: u32 = 1_000;
+/// Each event's order is read beside it.
+const PAGE_WITH_BODIES_MAX: u32 = 100;
+const WAIT_SECONDS_MAX: u64 = 30;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventsQuery {
+    /// `last_id` of the answer before.
+    #[serde(default)]
+    #[param(required = false, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    after: i64,
+    /// More than 1000 are 1000; without it 100.
+    #[param(required = false, minimum = 1, maximum = 1_000)]
+    limit: Option<u32>,
+    /// Seconds to wait for a first event; more than 30 are 30.
+    #[serde(default)]
+    #[param(required = false, minimum = 0, maximum = 30)]
+    wait: u64,
+    /// Only those that the shop has not taken yet, by an endpoint or here.
+    #[serde(default)]
+    #[param(required = false)]
+    unacknowledged: bool,
+    /// Adds to each event the `notifications` that an endpoint of this mode is sent; then `limit` is
+    /// 100 at most.
+    #[param(required = false)]
+    mode: Option<Mode>,
+}
+
+/// What happened to a project's orders
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Events)]
+pub struct EventsView {
+    events: Vec<EventView>,
+    /// Asked for with `after`, the feed goes on.
+    last_id: i64,
+    /// Of all events of this server: asked for with `after`, only what comes from now on.
+    newest_id: i64,
+}
+
+/// One event; ids grow in the order of the commits
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Event)]
+struct EventView {
+    id: i64,
+    #[serde(rename = "type")]
+    #[schema(example = "order.paid")]
+    kind: String,
+    created_at: Time,
+    #[schema(required)]
+    acknowledged_at: Option<Time>,
+    data: EventData,
+    /// With `mode`; in the order in which they are sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    notifications: Option<Vec<NotificationView>>,
+}
+
+/// What an endpoint is sent of an event
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventNotification)]
+struct NotificationView {
+    /// The `webhook-id`.
+    #[schema(example = "evt_abcdefgh1_42")]
+    id: String,
+    /// `event`, or in a reference mode the type that is sent.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The body, byte for byte; of the order as it is now.
+    body: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct EventData {
+    order_id: OrderId,
+    user_external_id: String,
+    version: Version,
+    status: Status,
+    #[schema(required)]
+    previous_status: Option<Status>,
+}
+
+/// Read the event feed
+///
+/// By cursor; an event's id grows with the commit order. Can be held until there is one.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{project}/events",
+    tag = openapi::EVENTS,
+    operation_id = "listEvents",
+    params(EventsQuery),
+    responses((status = 200, description = "Events after the cursor", body = EventsView))
+)]
+pub async fn list(
+    State(app): State<App>,
+    At(project): At<String>,
+    Params(query): Params<EventsQuery>,
+    headers: HeaderMap,
+) -> Result<Json<EventsView>, Problem> {
+    let project: ProjectId = path_id(&project)?;
+    caller::server(
+        &app.auth,
+        &headers,
+        Action::ReadEvents,
+        Object::Project(project),
+    )?;
+    let page_max = query.mode.map_or(PAGE_MAX, |_| PAGE_WITH_BODIES_MAX);
+    let limit = query.limit.unwrap_or(100).clamp(1, page_max);
+    let feed = if query.unacknowledged {
+        Feed::Unacknowledged
+    } else {
+        Feed::All
+    };
+    let wait = Duration::from_secs(query.wait.min(WAIT_SECONDS_MAX));
+    let deadline = tokio::time::sleep(wait);
+    tokio::pin!(deadline);
+    let mut newest = app.store.newest_event();
+    let mut stopping = app.stopping.clone();
+    let rows = loop {
+        newest.mark_unchanged();
+        let rows = app.store.events(project, feed, query.after, limit).await?;
+        if !rows.is_empty() || wait.is_zero() {
+            break rows;
+        }
+        tokio::select! {
+            () = &mut deadline => break rows,
+            () = requested(&mut stopping) => break rows,
+            changed = newest.changed() => if changed.is_err() { break rows },
+        }
+    };
+    let last_id = rows.last().map_or(query.after, |row| row.id);
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        events.push(event(&app, project, row, query.mode).await?);
+    }
+    let newest_id = *newest.borrow();
+    Ok(Json(EventsView {
+        events,
+        last_id,
+        newest_id,
+    }))
+}
+
+async fn event(
+    app: &App,
+    project: ProjectId,
+    row: EventRow,
+    mode: Option<Mode>,
+) -> Result<EventView, Problem> {
+    let notifications = match mode {
+        Some(mode) => Some(notifications_of(app, project, &row, mode).await?),
+        None => None,
+    };
+    Ok(EventView {
+        id: row.id,
+        kind: row.kind,
+        created_at: Time(row.at),
+        acknowledged_at: row.acknowledged_at.map(Time),
+        data: EventData {
+            order_id: row.order,
+            user_external_id: row.user,
+            version: row.version,
+            status: row.status,
+            previous_status: row.previous_status,
+        },
+        notifications,
+    })
+}
+
+async fn notifications_of(
+    app: &App,
+    project: ProjectId,
+    row: &EventRow,
+    mode: Mode,
+) -> Result<Vec<NotificationView>, Problem> {
+    let found = app.store.order(project, row.order).await?;
+    let found = found.ok_or_else(Problem::unavailable)?;
+    let facts = EventFacts {
+        id: row.id,
+        kind: row.kind.clone(),
+        version: row.version,
+        status: row.status,
+        previous_status: row.previous_status,
+        at: row.at,
+    };
+    let form = Form {
+        mode,
+        // As of an endpoint of which nothing else is said.
+        has_item_flags: false,
+    };
+    let told = notifications(mode, &row.kind, row.previous_status, &found.order);
+    Ok(told
+        .iter()
+        .map(|notification| NotificationView {
+            id: message_id(app.store.epoch(), row.id, *notification),
+            kind: notification.as_str(),
+            body: String::from_utf8_lossy(&body(form, *notification, &facts, &found.order))
+                .into_owned(),
+        })
+        .collect())
+}

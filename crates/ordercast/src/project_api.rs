@@ -1,0 +1,131 @@
+//! A project's own API as commands call it, and the options that say which project.
+
+use crate::demo::start::{DATA_DIR, Keys};
+use anyhow::{Context, bail};
+use clap::Args;
+use ordercast_core::ProjectId;
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::Value;
+use std::{fmt, path::PathBuf, time::Duration};
+
+/// Above the 30 s for which the server holds an answer.
+const TIMEOUT: Duration = Duration::from_secs(40);
+
+#[derive(Clone, Debug, Args)]
+pub struct ProjectArgs {
+    /// Base of the server, http; from elsewhere use a tunnel
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// The project
+    #[arg(long, value_name = "ID", default_value = "1")]
+    pub project: ProjectId,
+    /// The project's API key; without it the demo's is looked up in --data-dir
+    #[arg(
+        long,
+        value_name = "TEXT",
+        env = "ORDERCAST_API_KEY",
+        hide_env_values = true
+    )]
+    api_key: Option<ApiKey>,
+    /// Where the demo keeps its keys
+    #[arg(long, value_name = "FOLDER", default_value = DATA_DIR)]
+    data_dir: PathBuf,
+}
+
+/// Keeps the key out of `Debug` output.
+#[derive(Clone)]
+struct ApiKey(String);
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey")
+    }
+}
+
+impl From<String> for ApiKey {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl ProjectArgs {
+    pub fn api(&self) -> anyhow::Result<ProjectApi> {
+        if !self.url.starts_with("http://") {
+            bail!("--url must begin with http://; for a remote server open a tunnel to it");
+        }
+        let api_key = match &self.api_key {
+            Some(key) => key.0.trim().to_owned(),
+            None => {
+                self.demo_keys()?
+                    .with_context(|| {
+                        let folder = self.data_dir.display();
+                        format!("no demo keys of this project in {folder}; give --api-key")
+                    })?
+                    .api_key
+            }
+        };
+        Ok(ProjectApi {
+            http: reqwest::Client::builder().timeout(TIMEOUT).build()?,
+            base: self.url.trim_end_matches('/').to_owned(),
+            project: self.project,
+            api_key,
+        })
+    }
+
+    /// Of the demo, if the project is its.
+    pub fn demo_keys(&self) -> anyhow::Result<Option<Keys>> {
+        let keys = Keys::read(&self.data_dir)?;
+        Ok(keys.filter(|keys| keys.project_id == self.project))
+    }
+
+    #[cfg(test)]
+    pub fn of(url: &str, project: i64, api_key: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            project: ProjectId::new(project).expect("id"),
+            api_key: Some(ApiKey(api_key.to_owned())),
+            data_dir: PathBuf::new(),
+        }
+    }
+}
+
+pub struct ProjectApi {
+    pub http: reqwest::Client,
+    /// Without a slash at its end.
+    pub base: String,
+    project: ProjectId,
+    api_key: String,
+}
+
+impl ProjectApi {
+    /// `path` below the project.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}/v1/projects/{}/{path}", self.base, self.project);
+        self.http.request(method, url).bearer_auth(&self.api_key)
+    }
+
+    /// Anything but a success is an error that names the option to change; a [`reqwest::Error`] is at
+    /// its bottom if the server may come to itself.
+    pub async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let answer = request
+            .send()
+            .await
+            .context("cannot reach the server; see --url")?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let failure = answer
+            .error_for_status_ref()
+            .map_err(reqwest::Error::without_url)
+            .err();
+        let problem: Value = answer.json().await.unwrap_or_default();
+        let title = problem["title"].as_str().unwrap_or("no reason given");
+        match status.as_u16() {
+            401 => bail!("the API key is not accepted ({status}); see --api-key and --project"),
+            403 => bail!("the API key may not do this: {title}; see --api-key"),
+            500.. if let Some(failure) = failure => Err(failure).context(title.to_owned()),
+            _ => bail!("{title} ({status})"),
+        }
+    }
+}
