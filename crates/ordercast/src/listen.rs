@@ -7,7 +7,10 @@
 mod forward;
 mod history;
 
-use crate::project_api::{ProjectApi, ProjectArgs};
+use crate::{
+    hidden::Hidden,
+    project_api::{ProjectApi, ProjectArgs},
+};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use forward::{Backend, Ended, Forwarded};
@@ -63,7 +66,7 @@ pub struct ListenArgs {
         env = "ORDERCAST_LISTEN_SECRET",
         hide_env_values = true
     )]
-    secret: Option<Secret>,
+    secret: Option<Hidden>,
     /// Begin behind this event, 0 for the first, whatever the history says
     #[arg(long, value_name = "ID")]
     after: Option<i64>,
@@ -99,22 +102,6 @@ impl From<ModeArg> for Mode {
             ModeArg::ReferenceSeparate => Self::ReferenceSeparate,
             ModeArg::ReferenceCombined => Self::ReferenceCombined,
         }
-    }
-}
-
-/// Keeps the secret out of `Debug` output.
-#[derive(Clone)]
-struct Secret(String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
     }
 }
 
@@ -171,7 +158,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 async fn listen(args: ListenArgs) -> anyhow::Result<()> {
     let mode = Mode::from(args.mode);
-    let given = args.secret.as_ref().map(|secret| secret.0.trim());
+    let given = args.secret.as_ref().map(Hidden::as_str);
     let (history, start) = History::open(&args.history, given)?;
     let backend = args
         .forward

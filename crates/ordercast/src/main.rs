@@ -5,6 +5,7 @@ mod bench;
 mod catalogue;
 mod demo;
 mod doctor;
+mod hidden;
 mod inbox;
 mod listen;
 mod project_api;

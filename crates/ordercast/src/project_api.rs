@@ -1,12 +1,15 @@
 //! A project's own API as commands call it, and the options that say which project.
 
-use crate::demo::start::{DATA_DIR, Keys};
+use crate::{
+    demo::start::{DATA_DIR, Keys},
+    hidden::Hidden,
+};
 use anyhow::{Context, bail};
 use clap::Args;
 use ordercast_core::ProjectId;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 /// Above the 30 s for which the server holds an answer.
 const TIMEOUT: Duration = Duration::from_secs(40);
@@ -26,26 +29,10 @@ pub struct ProjectArgs {
         env = "ORDERCAST_API_KEY",
         hide_env_values = true
     )]
-    api_key: Option<ApiKey>,
+    api_key: Option<Hidden>,
     /// Where the demo keeps its keys
     #[arg(long, value_name = "FOLDER", default_value = DATA_DIR)]
     data_dir: PathBuf,
-}
-
-/// Keeps the key out of `Debug` output.
-#[derive(Clone)]
-struct ApiKey(String);
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey")
-    }
-}
-
-impl From<String> for ApiKey {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
 }
 
 impl ProjectArgs {
@@ -54,7 +41,7 @@ impl ProjectArgs {
             bail!("--url must begin with http://; for a remote server open a tunnel to it");
         }
         let api_key = match &self.api_key {
-            Some(key) => key.0.trim().to_owned(),
+            Some(key) => key.as_str().to_owned(),
             None => {
                 self.demo_keys()?
                     .with_context(|| {
@@ -83,7 +70,7 @@ impl ProjectArgs {
         Self {
             url: url.to_owned(),
             project: ProjectId::new(project).expect("id"),
-            api_key: Some(ApiKey(api_key.to_owned())),
+            api_key: api_key.parse().ok(),
             data_dir: PathBuf::new(),
         }
     }

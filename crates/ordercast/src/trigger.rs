@@ -2,6 +2,7 @@
 
 use crate::{
     demo::webhook::{Kind, Mode, Payment, Price, signature},
+    hidden::Hidden,
     project_api::{ProjectApi, ProjectArgs},
 };
 use anyhow::{Context, bail};
@@ -11,7 +12,7 @@ use ordercast_core::{OrderId, ids::SourceId};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 use time::OffsetDateTime;
 
 const AFTER_HELP: &str = "\
@@ -52,7 +53,7 @@ pub struct TriggerArgs {
         env = "ORDERCAST_SOURCE_SECRET",
         hide_env_values = true
     )]
-    secret: Option<Secret>,
+    secret: Option<Hidden>,
     /// Tell each twice at the same moment
     #[arg(long, conflicts_with = "times")]
     twice: bool,
@@ -86,22 +87,6 @@ pub struct TriggerArgs {
     /// Send this file, byte for byte, instead of an event
     #[arg(long, value_name = "FILE", conflicts_with_all = ["events", "print", "reorder"])]
     body: Option<PathBuf>,
-}
-
-/// Keeps the secret out of `Debug` output.
-#[derive(Clone)]
-struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
 }
 
 /// One webhook, and what to call it.
@@ -223,7 +208,7 @@ struct Provider {
 impl Provider {
     fn new(args: &TriggerArgs) -> anyhow::Result<Self> {
         let secret = match &args.secret {
-            Some(secret) => secret.0.trim().to_owned(),
+            Some(secret) => secret.as_str().to_owned(),
             None => {
                 let keys = args.project.demo_keys()?.context("give --secret")?;
                 keys.inbox_secret

@@ -5,6 +5,7 @@
 
 mod show;
 
+use crate::hidden::Hidden;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use ordercast_client::{
@@ -48,7 +49,7 @@ pub struct WatchArgs {
         env = "ORDERCAST_TOKEN",
         hide_env_values = true
     )]
-    token: Token,
+    token: Hidden,
     /// Refuse to watch unless the token is this buyer's
     #[arg(long, value_name = "ID")]
     user: Option<UserId>,
@@ -63,25 +64,9 @@ pub struct WatchArgs {
     json: bool,
 }
 
-/// Keeps the token out of `Debug` output.
-#[derive(Clone)]
-struct Token(String);
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token")
-    }
-}
-
-impl From<String> for Token {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
 /// Watches until the order is final, Ctrl-C is pressed or nobody reads stdout any more.
 pub async fn run(args: WatchArgs) -> anyhow::Result<()> {
-    let mut config = TrackerConfig::new(args.url.as_str(), args.project, args.token.0.trim());
+    let mut config = TrackerConfig::new(args.url.as_str(), args.project, args.token.as_str());
     config.user_external_id = args.user;
     config.order_id = args.order;
     config.until_final = args.order.is_some();

@@ -201,13 +201,35 @@ impl Api {
     pub async fn mark_done(&self, order: OrderId) -> Result<(), CallError> {
         let request = self
             .shop(Method::POST, &format!("orders/{order}/transitions"))
-            .timeout(TIMEOUT)
             .header("Idempotency-Key", format!("grant-{order}"))
             .json(&json!({ "to": "done", "reason": "item is in the buyer's inventory" }));
-        match request.send().await?.status() {
-            status if status.is_success() => Ok(()),
-            status => Err(CallError::Status(status)),
+        succeed(request).await
+    }
+
+    /// Settings are the operator's to change.
+    pub async fn change_project(&self, root_key: &str, change: &Value) -> Result<(), CallError> {
+        let project = self.demo.project_id;
+        let url = format!("{}/v1/projects/{project}", self.demo.base_url);
+        succeed(self.http.patch(url).bearer_auth(root_key).json(change)).await
+    }
+
+    pub async fn endpoints(&self) -> Result<Vec<Value>, CallError> {
+        #[derive(Deserialize)]
+        struct Endpoints {
+            endpoints: Vec<Value>,
         }
+        let request = self.shop(Method::GET, "endpoints").timeout(TIMEOUT);
+        let answer: Endpoints = read(request.send().await?).await?;
+        Ok(answer.endpoints)
+    }
+
+    pub async fn create_endpoint(&self, new: &Value) -> Result<(), CallError> {
+        succeed(self.shop(Method::POST, "endpoints").json(new)).await
+    }
+
+    pub async fn change_endpoint(&self, id: &Value, change: &Value) -> Result<(), CallError> {
+        let path = format!("endpoints/{id}");
+        succeed(self.shop(Method::PATCH, &path).json(change)).await
     }
 
     /// Posts a provider's webhook and gives back how it was answered.
@@ -239,6 +261,13 @@ impl Api {
         self.http
             .request(method, url)
             .bearer_auth(&self.demo.api_key)
+    }
+}
+
+async fn succeed(request: RequestBuilder) -> Result<(), CallError> {
+    match request.timeout(TIMEOUT).send().await?.status() {
+        status if status.is_success() => Ok(()),
+        status => Err(CallError::Status(status)),
     }
 }
 

@@ -29,7 +29,7 @@ pub async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
     file(&path, &headers)
 }
 
-fn page(name: &str, request: &HeaderMap) -> Response {
+pub fn page(name: &str, request: &HeaderMap) -> Response {
     let mut response = file(name, request);
     if let Some(policy) = content_security_policy(request) {
         response

@@ -6,7 +6,9 @@
 
 mod api;
 mod assets;
+mod backend;
 mod buyer;
+mod catcher;
 mod problem;
 mod provider;
 mod shop;
@@ -21,6 +23,7 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     routing::{get, post},
 };
+use catcher::Catcher;
 use provider::Deliveries;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -38,6 +41,9 @@ pub struct Demo {
     /// The configured sender of provider webhooks that the pretend provider speaks as.
     pub source: String,
     pub source_secret: String,
+    /// Where the project's webhooks go.
+    pub webhooks_to: String,
+    pub webhook_secret: String,
     pub items: Vec<DemoItem>,
 }
 
@@ -81,8 +87,8 @@ pub fn items() -> Vec<DemoItem> {
         .into()
 }
 
-/// Names and tokens are all that is ever posted here.
-const BODY_BYTES_MAX: usize = 8 * 1024;
+/// Names, tokens, and webhooks of orders with a few items are all that is posted here.
+const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -90,6 +96,7 @@ struct Store {
     demo: Arc<Demo>,
     api: Api,
     deliveries: Deliveries,
+    catcher: Catcher,
 }
 
 /// Everything below `/demo`.
@@ -98,6 +105,7 @@ pub fn router(demo: Arc<Demo>) -> Router {
         api: Api::new(&demo),
         demo,
         deliveries: Deliveries::default(),
+        catcher: Catcher::default(),
     };
     Router::new()
         .route("/demo", get(assets::to_store))
@@ -111,6 +119,7 @@ pub fn router(demo: Arc<Demo>) -> Router {
             "/demo/provider",
             get(provider::deliveries).post(provider::act),
         )
+        .merge(catcher::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(store)
 }

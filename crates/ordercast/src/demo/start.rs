@@ -1,11 +1,12 @@
 //! `ordercast demo`: makes keys once, starts the server with them, prints the banner.
 
 use crate::{
-    demo::{self, Demo},
+    demo::{self, Demo, backend},
     serve::{Settings, run_until_signal, start_logging},
 };
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
+use ipnet::{Ipv4Net, Ipv6Net};
 use ordercast_core::{
     ProjectId, Sku,
     ids::SourceId,
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs,
     io::{ErrorKind, Write},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -27,14 +29,24 @@ const KEYS_FILE: &str = "demo-keys.toml";
 const SOURCE: &str = "demo";
 
 const AFTER_HELP: &str = "\
+Examples:
+  ordercast demo
+  ordercast demo --backend http://127.0.0.1:3000/webhooks
+
 Keeps everything in --data-dir: started again, the demo has its orders and keys still. Remove the
-folder to begin anew.";
+folder to begin anew.
+
+The demo has a shop's backend of its own, which follows the event feed, and a page that catches webhooks.
+With --backend both step aside for yours: its 2xx to order.paid makes the order done.";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct DemoArgs {
     #[command(flatten)]
     settings: Settings,
+    /// Where your shop's backend takes webhooks, on this machine
+    #[arg(long, value_name = "URL")]
+    backend: Option<String>,
 }
 
 /// The demo's keys, kept readable for its owner because the banner prints them at every start.
@@ -133,6 +145,13 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         .get_or_insert_with(|| vec!["loopback".to_owned()]);
     // Nobody waits for a demo to stop.
     flags.drain_seconds.get_or_insert(1);
+    // The shop's backend is on this machine.
+    flags.webhook_http = Some(true);
+    flags.webhook_any_port = Some(true);
+    flags.webhook_networks = Some(vec![
+        Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into(),
+        Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128).into(),
+    ]);
     let config = Config::load(flags, None)?;
     let data_dir = config.data_dir.clone();
     let drain = Duration::from_secs(config.drain_seconds.into());
@@ -143,24 +162,52 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     };
     let bound = Bound::open(config).await?;
     bound.ensure_project(keys.project()?).await?;
-    let banner = banner(&bound, &keys);
+    let has_backend = args.backend.is_some();
+    let base_url = base_url(bound.address);
     let demo = Arc::new(Demo {
-        base_url: format!("http://{}", bound.address),
+        webhooks_to: args
+            .backend
+            .unwrap_or_else(|| format!("{base_url}/demo/webhooks")),
+        webhook_secret: backend::webhook_secret(&keys.api_key),
+        base_url,
         project_id: keys.project_id.get(),
-        api_key: keys.api_key,
-        jwt_secret: keys.jwt_secret,
+        api_key: keys.api_key.clone(),
+        jwt_secret: keys.jwt_secret.clone(),
         source: SOURCE.to_owned(),
-        source_secret: keys.inbox_secret,
+        source_secret: keys.inbox_secret.clone(),
         items: demo::items(),
     });
+    let banner = banner(&bound, &keys, &demo);
+    let root_key = bound.root_key.clone();
     let server = bound.serve(demo::router(Arc::clone(&demo)));
-    tokio::spawn(demo::run_shop(demo));
+    backend::register(&demo, &root_key, has_backend)
+        .await
+        .map_err(|error| anyhow!("cannot have webhooks sent to {}: {error}", demo.webhooks_to))?;
+    if !has_backend {
+        tokio::spawn(demo::run_shop(demo));
+    }
     println!("{banner}");
     run_until_signal(server, drain).await
 }
 
-fn banner(bound: &Bound, keys: &Keys) -> String {
-    let base = format!("http://{}", bound.address);
+/// As this machine reaches it: an address that stands for all is none to call.
+fn base_url(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}")
+}
+
+fn banner(bound: &Bound, keys: &Keys, demo: &Demo) -> String {
+    let base = &demo.base_url;
+    let Demo {
+        webhooks_to,
+        webhook_secret,
+        ..
+    } = demo;
     let Keys {
         project_id,
         api_key,
@@ -175,6 +222,7 @@ fn banner(bound: &Bound, keys: &Keys) -> String {
   API             {base}/v1/ and {base}/api/v2/
   Realtime        ws://{address}/connection/websocket
   Provider inbox  {base}/v1/inbox/{SOURCE}
+  Webhooks        {webhooks_to}
   Health          {base}/health
   Metrics         {base}/metrics
   Admin           not in this version yet
@@ -183,6 +231,7 @@ fn banner(bound: &Bound, keys: &Keys) -> String {
   API key         {api_key}
   JWT secret      {jwt_secret}
   Inbox secret    {inbox_secret}
+  Webhook secret  {webhook_secret}
   Root key        {root_key}
   Database        {database}
 
