@@ -1,9 +1,11 @@
 //! What was acknowledged is there after the process was killed, the disk was full, or the disk failed.
 
+mod backend;
 mod disk;
 mod rows;
 mod server;
 mod shop;
+mod webhooks;
 
 use disk::Disk;
 use server::{Ended, Server};

@@ -32,6 +32,10 @@ impl Server {
             .env("ORDERCAST_ROOT_KEY", ROOT_KEY)
             // Tests are faster than any shop.
             .env("ORDERCAST_REQUESTS_PER_KEY", "0")
+            // Backends of the tests are on this machine.
+            .env("ORDERCAST_WEBHOOK_HTTP", "true")
+            .env("ORDERCAST_WEBHOOK_ANY_PORT", "true")
+            .env("ORDERCAST_WEBHOOK_NETWORKS", "127.0.0.0/8")
             .stderr(Stdio::piped())
             .spawn()
             .expect("starts");

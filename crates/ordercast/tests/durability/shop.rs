@@ -56,7 +56,8 @@ impl Shop {
         let made: Value = client
             .post(format!("{}/v1/projects", server.base))
             .bearer_auth(ROOT_KEY)
-            .json(&json!({ "name": "Shop" }))
+            // The publishers say when an order is done.
+            .json(&json!({ "name": "Shop", "complete_on_ack": false }))
             .send()
             .await
             .expect("answered")
@@ -73,6 +74,27 @@ impl Shop {
             open: Vec::new(),
             acknowledged: 0,
             keys: 0,
+        }
+    }
+
+    /// An endpoint for webhooks; its id.
+    pub async fn create_endpoint(&self, settings: Value) -> i64 {
+        let publisher = self.publisher();
+        let made = publisher.ask(Method::POST, "endpoints", Some(settings));
+        let (status, made) = made.await;
+        assert_eq!(status, 201, "{made}");
+        made["id"].as_i64().expect("id")
+    }
+
+    /// Until nothing waits to be sent to it.
+    pub async fn await_deliveries(&self, endpoint: i64) {
+        let path = format!("endpoints/{endpoint}/deliveries?state=pending&limit=1");
+        loop {
+            let (_, shown) = self.publisher().ask(Method::GET, &path, None).await;
+            if shown["deliveries"] == json!([]) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
