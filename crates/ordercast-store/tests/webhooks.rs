@@ -1,0 +1,463 @@
+//! Lanes of deliveries through the store's public surface: whatever happens, nothing overtakes what
+//! comes before it, and nothing is forgotten.
+
+use ordercast_core::{
+    OrderId, ProjectId, Sku, Timestamp, UserId,
+    delivery::{Mode, Notification, Schedule, Verdict},
+    ids::EndpointId,
+    money::{Currency, Money},
+    order::{Actor, Cause, Content, Item, Mode as OrderMode, Request, Target},
+};
+use ordercast_store::{
+    Acknowledger, AttemptResult, Attempted, Change, DeliveryFilter, DeliveryRow, DeliveryState,
+    Endpoint, EndpointSettings, Feed, NewOrder, NewProject, Outcome, Secret, Settings, Store,
+    Submission, WebhookChange, WebhookOutcome,
+};
+use proptest::prelude::*;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const MODES: [Mode; 2] = [Mode::Standard, Mode::ReferenceSeparate];
+
+fn project() -> ProjectId {
+    ProjectId::new(7).expect("id")
+}
+
+fn open(path: &Path) -> Store {
+    Store::open(path, AT, 42, |_| {}).expect("open")
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Create,
+    /// An order takes its next step: paid, done, canceled.
+    Step(usize),
+    /// The first that is due is attempted.
+    Attempt(usize, Answer),
+    /// The attempt that was reported last is reported again.
+    ReportAgain,
+    Wait(u64),
+    Resend(usize),
+    Recover(usize),
+    Replay(usize),
+    Disable(usize),
+    Enable(usize),
+    Acknowledge(usize),
+    Reopen,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    Accepted,
+    Retry,
+    Refused,
+    Gone,
+    None,
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    let answer = prop_oneof![
+        5 => Just(Answer::Accepted),
+        4 => Just(Answer::Retry),
+        2 => Just(Answer::Refused),
+        1 => Just(Answer::Gone),
+        2 => Just(Answer::None),
+    ];
+    let endpoint = || 0..MODES.len();
+    prop_oneof![
+        3 => Just(Op::Create),
+        6 => (0..64_usize).prop_map(Op::Step),
+        12 => (endpoint(), answer).prop_map(|(endpoint, answer)| Op::Attempt(endpoint, answer)),
+        1 => Just(Op::ReportAgain),
+        4 => (1..20_u64).prop_map(Op::Wait),
+        1 => (0..64_usize).prop_map(Op::Resend),
+        1 => endpoint().prop_map(Op::Recover),
+        1 => endpoint().prop_map(Op::Replay),
+        1 => endpoint().prop_map(Op::Disable),
+        2 => endpoint().prop_map(Op::Enable),
+        1 => (0..64_usize).prop_map(Op::Acknowledge),
+        1 => Just(Op::Reopen),
+    ]
+}
+
+struct World {
+    path: PathBuf,
+    store: Option<Store>,
+    now: Timestamp,
+    endpoints: Vec<EndpointId>,
+    /// With the steps taken.
+    orders: Vec<(OrderId, usize)>,
+    last: Option<Attempted>,
+    /// Events that came while the endpoint was enabled, or were replayed.
+    told: Vec<BTreeSet<i64>>,
+    events: i64,
+}
+
+impl World {
+    async fn begin(path: PathBuf) -> Self {
+        let mut world = Self {
+            store: Some(open(&path)),
+            path,
+            now: AT,
+            endpoints: Vec::new(),
+            orders: Vec::new(),
+            last: None,
+            told: vec![BTreeSet::new(); MODES.len()],
+            events: 0,
+        };
+        let new = NewProject {
+            id: Some(project()),
+            name: "Test".to_owned(),
+            settings: Settings {
+                complete_on_ack: false,
+                ..Settings::default()
+            },
+            credentials: Vec::new(),
+            sources: Vec::new(),
+            items: Vec::new(),
+        };
+        world.submit(Change::CreateProject(Box::new(new))).await;
+        for mode in MODES {
+            let settings = EndpointSettings {
+                url: "https://shop.example/".to_owned(),
+                description: String::new(),
+                mode,
+                has_item_flags: false,
+                event_types: Vec::new(),
+                schedule: Schedule::new(vec![1, 5]).expect("schedule"),
+                rate: None,
+                concurrency: 4,
+            };
+            let change = WebhookChange::CreateEndpoint {
+                project: project(),
+                settings,
+                secret: Secret::new(b"whsec_".to_vec()),
+            };
+            let WebhookOutcome::Endpoint(made) = world.webhooks(change).await else {
+                panic!("no endpoint")
+            };
+            world.endpoints.push(made.id);
+        }
+        world
+    }
+
+    fn store(&self) -> &Store {
+        self.store.as_ref().expect("open")
+    }
+
+    async fn submit(&self, change: Change) -> Outcome {
+        let submission = Submission {
+            change,
+            at: self.now,
+            idempotency: None,
+        };
+        self.store().submit(submission).await.expect("committed")
+    }
+
+    async fn webhooks(&self, change: WebhookChange) -> WebhookOutcome {
+        match self.submit(Change::Webhooks(Box::new(change))).await {
+            Outcome::Webhooks(outcome) => outcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn cause(&self) -> Cause {
+        Cause {
+            actor: Actor::ApiKey("test".to_owned()),
+            reason: "test".to_owned(),
+            at: self.now,
+        }
+    }
+
+    async fn endpoint(&self, index: usize) -> Endpoint {
+        let all = self.store().endpoints(Some(project())).await.expect("read");
+        let found = all.into_iter().find(|one| one.id == self.endpoints[index]);
+        found.expect("there")
+    }
+
+    /// Oldest first.
+    async fn deliveries(&self, index: usize) -> Vec<DeliveryRow> {
+        let filter = DeliveryFilter {
+            state: None,
+            before: None,
+            limit: 1_000,
+        };
+        let rows = self
+            .store()
+            .deliveries(project(), self.endpoints[index], filter);
+        let mut rows = rows.await.expect("read");
+        rows.sort_by_key(|row| (row.event, part(row.notification)));
+        rows
+    }
+
+    async fn step(&mut self, op: Op) {
+        let project = project();
+        match op {
+            Op::Create => self.create().await,
+            Op::Step(pick) if !self.orders.is_empty() => {
+                let pick = pick % self.orders.len();
+                let (order, steps) = self.orders[pick];
+                let targets = [Target::Paid, Target::Done, Target::Canceled];
+                if let Some(target) = targets.get(steps) {
+                    let change = Change::Request {
+                        project,
+                        order,
+                        request: Request::Become(*target),
+                        if_version: None,
+                        cause: self.cause(),
+                    };
+                    self.submit(change).await;
+                    self.orders[pick].1 += 1;
+                    self.happened().await;
+                }
+            }
+            Op::Attempt(index, answer) => self.attempt(index, answer).await,
+            Op::ReportAgain => {
+                if let Some(last) = self.last.clone() {
+                    let before = self.deliveries(0).await.len() + self.deliveries(1).await.len();
+                    self.webhooks(WebhookChange::Attempted(Box::new(last)))
+                        .await;
+                    let after = self.deliveries(0).await.len() + self.deliveries(1).await.len();
+                    assert_eq!(before, after);
+                }
+            }
+            Op::Wait(seconds) => self.now = self.now.plus(Duration::from_secs(seconds)),
+            Op::Resend(pick) => {
+                let rows = self.deliveries(pick % 2).await;
+                if let Some(row) = rows.get(pick % rows.len().max(1)) {
+                    let delivery = row.id;
+                    self.webhooks(WebhookChange::Resend { project, delivery })
+                        .await;
+                }
+            }
+            Op::Recover(index) => {
+                let endpoint = self.endpoints[index];
+                let would = self
+                    .store()
+                    .recoverable(project, endpoint, AT)
+                    .await
+                    .expect("read");
+                let change = WebhookChange::Recover {
+                    project,
+                    endpoint,
+                    since: AT,
+                    limit: 1_000,
+                };
+                let WebhookOutcome::Queued { count, .. } = self.webhooks(change).await else {
+                    panic!("not queued")
+                };
+                assert_eq!(count, would, "the dry run told it");
+            }
+            Op::Replay(index) => self.replay(index).await,
+            Op::Disable(index) => {
+                let (endpoint, reason) = (self.endpoints[index], "test".to_owned());
+                self.webhooks(WebhookChange::DisableEndpoint {
+                    project,
+                    endpoint,
+                    reason,
+                })
+                .await;
+            }
+            Op::Enable(index) => {
+                let endpoint = self.endpoints[index];
+                self.webhooks(WebhookChange::EnableEndpoint { project, endpoint })
+                    .await;
+            }
+            Op::Acknowledge(pick) if self.events > 0 => {
+                let event = 1 + i64::try_from(pick).expect("small") % self.events;
+                self.webhooks(WebhookChange::Acknowledge {
+                    project,
+                    events: vec![event],
+                    by: Acknowledger::Backend,
+                })
+                .await;
+            }
+            Op::Reopen => {
+                // Closed before it is opened: a file has one store.
+                self.store = None;
+                self.store = Some(open(&self.path));
+            }
+            Op::Step(_) | Op::Acknowledge(_) => {}
+        }
+        self.check().await;
+    }
+
+    async fn create(&mut self) {
+        let price = Money::new(199, Currency::new("USD").expect("code")).expect("range");
+        let item = Item::new(Sku::new("sword").expect("sku"), 1, Some(price));
+        let new = NewOrder {
+            project: project(),
+            id: None,
+            user: UserId::new("alice").expect("user"),
+            mode: OrderMode::Default,
+            content: Content::new(Some(price), vec![item]),
+            lifetime: None,
+            token_hash: None,
+            cause: self.cause(),
+        };
+        match self.submit(Change::CreateOrder(Box::new(new))).await {
+            Outcome::Order(applied) => self.orders.push((applied.order().id, 0)),
+            other => panic!("{other:?}"),
+        }
+        self.happened().await;
+    }
+
+    /// Notes for which endpoints the newest events are.
+    async fn happened(&mut self) {
+        let new = self
+            .store()
+            .events(project(), Feed::All, self.events, 100)
+            .await
+            .expect("read");
+        for index in 0..MODES.len() {
+            if self.endpoint(index).await.disabled.is_none() {
+                self.told[index].extend(new.iter().map(|event| event.id));
+            }
+        }
+        self.events = new.last().map_or(self.events, |event| event.id);
+    }
+
+    async fn attempt(&mut self, index: usize, answer: Answer) {
+        let endpoint = self.endpoints[index];
+        let (due, _) = self
+            .store()
+            .due(endpoint, self.now, 10)
+            .await
+            .expect("read");
+        let Some(first) = due.first() else {
+            return;
+        };
+        let answered = |status, verdict| AttemptResult::Answered {
+            status,
+            verdict,
+            retry_after: None,
+            address: None,
+            body: Vec::new(),
+        };
+        let attempted = Attempted {
+            delivery: first.delivery,
+            attempt: first.attempts + 1,
+            duration: Duration::from_millis(3),
+            result: match answer {
+                Answer::Accepted => answered(204, Verdict::Accepted),
+                Answer::Retry => answered(500, Verdict::Retry),
+                Answer::Refused => answered(400, Verdict::Refused),
+                Answer::Gone => answered(410, Verdict::Gone),
+                Answer::None => AttemptResult::Failed {
+                    error: "timed out".to_owned(),
+                },
+            },
+            jitter: 0.0,
+        };
+        self.last = Some(attempted.clone());
+        self.webhooks(WebhookChange::Attempted(Box::new(attempted)))
+            .await;
+        if matches!(answer, Answer::Gone) {
+            assert!(self.endpoint(index).await.disabled.is_some());
+        }
+    }
+
+    async fn replay(&mut self, index: usize) {
+        let endpoint = self.endpoints[index];
+        let before = self.deliveries(index).await.len();
+        let change = WebhookChange::Replay {
+            project: project(),
+            endpoint,
+            since: AT,
+            after: 0,
+            limit: 1_000,
+        };
+        self.webhooks(change).await;
+        if self.endpoint(index).await.disabled.is_none() {
+            self.told[index].extend(1..=self.events);
+        } else {
+            let rows = self.deliveries(index).await;
+            self.told[index].extend(rows.iter().map(|row| row.event));
+        }
+        assert!(self.deliveries(index).await.len() >= before);
+    }
+
+    async fn check(&self) {
+        for index in 0..MODES.len() {
+            let rows = self.deliveries(index).await;
+            self.nothing_is_forgotten(index, &rows);
+            let mut lanes: BTreeMap<i64, Vec<&DeliveryRow>> = BTreeMap::new();
+            for row in &rows {
+                assert_eq!(
+                    row.state == DeliveryState::Pending,
+                    row.finished_at.is_none(),
+                    "{row:?}"
+                );
+                let is_explained = row.reason.is_some();
+                assert!(row.state != DeliveryState::Dead || is_explained, "{row:?}");
+                if row.state == DeliveryState::Pending {
+                    lanes.entry(row.order.get().into()).or_default().push(row);
+                } else {
+                    assert_eq!(row.next_at, None, "{row:?}");
+                }
+            }
+            // The first of each order alone is ever due.
+            let mut firsts = BTreeSet::new();
+            for lane in lanes.values() {
+                assert!(lane[0].next_at.is_some(), "{lane:#?}");
+                assert!(
+                    lane[1..].iter().all(|row| row.next_at.is_none()),
+                    "{lane:#?}"
+                );
+                if lane[0].next_at <= Some(self.now) {
+                    firsts.insert(lane[0].id);
+                }
+            }
+            let (due, next) = self
+                .store()
+                .due(self.endpoints[index], self.now, 1_000)
+                .await
+                .expect("read");
+            let due: BTreeSet<_> = due.iter().map(|due| due.delivery).collect();
+            assert_eq!(due, firsts);
+            let later = lanes.values().filter_map(|lane| lane[0].next_at);
+            assert_eq!(next, later.filter(|at| *at > self.now).min());
+        }
+    }
+
+    /// One delivery for each event and notification that the endpoint was to be told of.
+    fn nothing_is_forgotten(&self, index: usize, rows: &[DeliveryRow]) {
+        let mut seen = BTreeSet::new();
+        for row in rows {
+            let key = (row.event, part(row.notification));
+            assert!(seen.insert(key), "twice: {row:?}");
+            assert!(self.told[index].contains(&row.event), "not for it: {row:?}");
+        }
+        if MODES[index] == Mode::Standard {
+            let events: BTreeSet<_> = rows.iter().map(|row| row.event).collect();
+            assert_eq!(events, self.told[index]);
+        }
+    }
+}
+
+const fn part(notification: Notification) -> u8 {
+    match notification {
+        Notification::Payment | Notification::Refund | Notification::Event => 0,
+        Notification::OrderPaid | Notification::OrderCanceled => 1,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn lanes_keep_their_order_and_forget_nothing(ops in prop::collection::vec(any_op(), 1..80)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("runtime").block_on(async {
+            let folder = tempfile::tempdir().expect("folder");
+            let mut world = World::begin(folder.path().join("store.db")).await;
+            for op in ops {
+                world.step(op).await;
+            }
+        });
+    }
+}
