@@ -53,6 +53,11 @@ pub struct Config {
     #[config(env = "ORDERCAST_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
 
+    /// Seconds in which a client must have said the head of a request, 1 to 60. For the first one they
+    /// begin with the connection: a TLS handshake is part of them.
+    #[config(env = "ORDERCAST_HEAD_SECONDS", default = 10)]
+    pub head_seconds: u32,
+
     /// How long a stopping server takes to close its realtime connections, seconds, 0 to 300. They
     /// are spread over that time, so that the next server is not stormed.
     #[config(env = "ORDERCAST_DRAIN_SECONDS", default = 5)]
@@ -212,6 +217,7 @@ impl Config {
             }
         };
         range("drain_seconds", self.drain_seconds, 0..=300, "0 to 300")?;
+        range("head_seconds", self.head_seconds, 1..=60, "1 to 60")?;
         range("ping_seconds", self.ping_seconds, 5..=25, "5 to 25")?;
         range(
             "connection_lifetime_seconds",

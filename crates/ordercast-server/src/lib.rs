@@ -70,6 +70,8 @@ pub struct Bound {
     pub root_key: String,
     pub database: PathBuf,
     listener: Listener,
+    /// How long a client may take for a request's head.
+    head: Duration,
     tls: Option<Secured>,
     app: App,
     realtime: Realtime,
@@ -140,6 +142,7 @@ impl Bound {
             root_key,
             database,
             listener,
+            head: Duration::from_secs(config.head_seconds.into()),
             tls,
             app,
             realtime,
@@ -186,7 +189,7 @@ impl Bound {
             .merge(more);
         let router = http::finish(router);
         let acceptor = self.tls.map(|tls| tls.start(self.shutdown.subscribe()));
-        let serving = tokio::spawn(self.listener.serve(self.app, router, acceptor));
+        let serving = tokio::spawn(self.listener.serve(self.app, router, acceptor, self.head));
         Server {
             store,
             shutdown: self.shutdown,

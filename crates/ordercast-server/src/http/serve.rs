@@ -6,7 +6,12 @@ use futures_util::future::{self, Either};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics::counter;
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -15,9 +20,6 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// For a TLS handshake, as for a header: who is slower holds a socket for nothing.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADERS_MAX: usize = 64;
 /// Request line and all headers.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -55,8 +57,9 @@ impl Listener {
         Ok(Self { inner, address })
     }
 
-    /// Serves until the server stops, then waits for running requests.
-    pub async fn serve(self, app: App, router: Router, tls: Option<TlsAcceptor>) {
+    /// Serves until the server stops, then waits for running requests. `head`: how long a client may
+    /// take for a request's head, a TLS handshake before the first included.
+    pub async fn serve(self, app: App, router: Router, tls: Option<TlsAcceptor>, head: Duration) {
         let mut shutdown = app.stopping.clone();
         // Every connection holds a sender; when all are dropped, `recv` ends.
         let (alive, mut all_ended) = mpsc::channel::<()>(1);
@@ -73,13 +76,17 @@ impl Listener {
                     let alive = alive.clone();
                     tokio::spawn(async move {
                         match tls {
-                            None => serve_connection(stream, peer, app, router).await,
+                            None => serve_connection(stream, peer, app, router, head).await,
                             Some(tls) => {
                                 let mut stopping = app.stopping.clone();
+                                let began = Instant::now();
                                 // Boxed: it is needed once.
-                                let secured = Box::pin(secure(&tls, stream, peer, &mut stopping));
+                                let secured =
+                                    Box::pin(secure(&tls, stream, peer, head, &mut stopping));
                                 if let Some(stream) = secured.await {
-                                    serve_connection(stream, peer, app, router).await;
+                                    // Whoever is slow twice holds a socket no longer.
+                                    let left = head.saturating_sub(began.elapsed());
+                                    serve_connection(stream, peer, app, router, left).await;
                                 }
                             }
                         }
@@ -142,9 +149,10 @@ async fn secure(
     tls: &TlsAcceptor,
     stream: TcpStream,
     peer: SocketAddr,
+    head: Duration,
     shutdown: &mut watch::Receiver<Shutdown>,
 ) -> Option<TlsStream<TcpStream>> {
-    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+    let handshake = tokio::time::timeout(head, tls.accept(stream));
     let failed = tokio::select! {
         done = handshake => match done {
             Ok(Ok(stream)) => return Some(stream),
@@ -165,6 +173,7 @@ async fn serve_connection(
     peer: SocketAddr,
     app: App,
     router: Router,
+    head: Duration,
 ) {
     let mut shutdown = app.stopping.clone();
     let hangup = Hangup::default();
@@ -179,7 +188,7 @@ async fn serve_connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(head)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)

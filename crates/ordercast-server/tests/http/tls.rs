@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 use tokio_rustls::{
@@ -362,11 +362,33 @@ fn one_file_without_the_other_is_refused() {
     assert_eq!(error.to_string(), expected);
 }
 
+/// A server on the default project's data that gives a request's head this long.
+async fn start_with_head(pair: &Pair, seconds: u32) -> Fixture {
+    let mut f = start(pair).await;
+    f.stop().await;
+    let folder = f.folder().to_owned();
+    f.start_again_with(|flags| {
+        flags.tls_certificate = Some(folder.join("tls.crt"));
+        flags.tls_key = Some(folder.join("tls.key"));
+        flags.head_seconds = Some(seconds);
+    })
+    .await;
+    f
+}
+
+/// Reads until the server ends it; what it said before.
+async fn cut(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer))
+        .await
+        .expect("cut");
+    answer
+}
+
 #[tokio::test]
-#[ignore = "takes ten seconds: cargo test -p ordercast-server --test http -- --ignored"]
 async fn a_handshake_that_does_not_end_is_cut() {
     let authority = Authority::new();
-    let f = start(&authority.issue()).await;
+    let f = start_with_head(&authority.issue(), 1).await;
     let mut silent = TcpStream::connect(address(&f)).await.expect("TCP");
     let mut begun = TcpStream::connect(address(&f)).await.expect("TCP");
     // The head of a record that announces a kilobyte.
@@ -374,14 +396,48 @@ async fn a_handshake_that_does_not_end_is_cut() {
         .write_all(b"\x16\x03\x01\x04\x00\x01")
         .await
         .expect("sent");
-    let cut = async |stream: &mut TcpStream| {
-        let mut answer = Vec::new();
-        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer))
-            .await
-            .expect("cut");
-        answer
-    };
     assert_eq!(cut(&mut silent).await, b"");
     assert_eq!(cut(&mut begun).await, b"");
+    f.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_handshake_leaves_less_time_for_the_head() {
+    let authority = Authority::new();
+    let f = start_with_head(&authority.issue(), 2).await;
+    let slow = TcpStream::connect(address(&f)).await.expect("TCP");
+    // Not a wait for something: its slowness is what is tested.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut later = TcpStream::connect(address(&f)).await.expect("TCP");
+    let name = ServerName::try_from(NAME).expect("name");
+    let connector = authority.connector(&TLS13);
+    let mut slow = connector.connect(name, slow).await.expect("TLS");
+    slow.write_all(b"GET /health HTTP/1.1\r\nhost: ")
+        .await
+        .expect("sent");
+    // The one that came a second later shows when two seconds from now are over.
+    let first = tokio::select! {
+        _ = cut(&mut slow) => "slow",
+        _ = cut(&mut later) => "later",
+    };
+    assert_eq!(first, "slow");
+    f.stop().await;
+}
+
+#[tokio::test]
+async fn the_time_for_the_first_head_does_not_end_what_is_served() {
+    let authority = Authority::new();
+    let f = start_with_head(&authority.issue(), 1).await;
+    let connector = authority.connector(&TLS13);
+    let mut socket = track(&f, dial(&f, &connector).await.expect("TLS")).await;
+    // Silent from then on; when it is cut, the time of those before it is over.
+    let mut silent = TcpStream::connect(address(&f)).await.expect("TCP");
+    assert_eq!(cut(&mut silent).await, b"");
+    socket
+        .send(Message::Ping(vec![7].into()))
+        .await
+        .expect("sent");
+    let pong = socket.next().await.expect("a message").expect("a frame");
+    assert_eq!(pong, Message::Pong(vec![7].into()));
     f.stop().await;
 }
