@@ -12,6 +12,7 @@ export class Cable {
   #listener;
   #pairs = new Set();
   #isCut = false;
+  #waiting;
 
   static async to(server) {
     const cable = new Cable();
@@ -25,6 +26,11 @@ export class Cable {
   #join(client, server) {
     this.dials += 1;
     if (this.#isCut) return void client.destroy();
+    if (this.#waiting) return void this.#waiting.push(client);
+    return this.#through(client, server);
+  }
+
+  #through(client, server) {
     const upstream = net.connect(server.port, server.host);
     const pair = { client, upstream, isDeaf: false };
     this.#pairs.add(pair);
@@ -51,6 +57,17 @@ export class Cable {
       reset(client);
       reset(upstream);
     }
+  }
+
+  /** New connections wait until `release`, as at a proxy that waits for the next server. */
+  hold() {
+    this.#waiting = [];
+  }
+
+  release(server) {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    for (const client of waiting) this.#through(client, server);
   }
 
   /** What the server sends from now on is lost, while it still believes in the connection. */

@@ -90,9 +90,9 @@ export class Buyer {
   }
 
   /** *Get order*, what clients poll. */
-  get(orderId, credential = this.token()) {
+  get(orderId, credential = this.token(), at = this.project.server) {
     const path = `/api/v2/project/${this.project.id}/order/${orderId}`;
-    return request(this.project.server, 'GET', path, { headers: bearer(credential) });
+    return request(at, 'GET', path, { headers: bearer(credential) });
   }
 
   event(kind, orderId, more = {}) {

@@ -35,6 +35,10 @@ class Mobile {
     } else if (connect) {
       this.#sendsPong = connect.pong;
       this.journal.add({ connected: connect });
+      // Recovered ones come as pushed ones do.
+      for (const [channel, { publications }] of Object.entries(connect.subs)) {
+        for (const pub of publications) this.#push({ channel, pub });
+      }
     } else if (push) {
       this.#push(push);
     }
@@ -48,6 +52,15 @@ class Mobile {
     // Force-unwrapped on iOS: the app ends.
     const isUsable = Number.isInteger(order) && typeof status === 'string';
     this.journal.add(isUsable ? { status, order, offset: pub.offset } : { crashed: pub.data });
+  }
+
+  /** Where the library would recover from; undefined before the connect reply. */
+  get position() {
+    const subs = this.journal.entries.find((entry) => entry.connected)?.connected.subs;
+    if (!subs) return undefined;
+    const [[channel, { epoch, offset }]] = Object.entries(subs);
+    const offsets = this.journal.entries.map((entry) => entry.offset ?? 0);
+    return { channel, epoch, offset: Math.max(offset, ...offsets) };
   }
 
   statuses(order) {

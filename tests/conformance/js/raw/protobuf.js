@@ -72,8 +72,13 @@ function pushOf(fields) {
   return {
     channel: text(fields, 2),
     kinds,
-    ...(pub && { pub: { data: text(read(pub), 4), offset: whole(read(pub), 6) } }),
+    ...(pub && { pub: publicationOf(pub) }),
   };
+}
+
+function publicationOf(message) {
+  const fields = read(message);
+  return { data: text(fields, 4), offset: whole(fields, 6) };
 }
 
 function connectOf(fields) {
@@ -84,7 +89,7 @@ function connectOf(fields) {
     subs[text(pair, 1)] = {
       recoverable: whole(result, 3) === 1,
       epoch: text(result, 6),
-      publications: (result.get(7) ?? []).map((pub) => whole(read(pub), 6)),
+      publications: (result.get(7) ?? []).map(publicationOf),
       recovered: whole(result, 8) === 1,
       offset: whole(result, 9),
       positioned: whole(result, 10) === 1,
