@@ -7,6 +7,7 @@ import { once } from 'node:events';
 export class Cable {
   host = '127.0.0.1';
   port;
+  isSecure;
   /** How many times a client has dialled, the refused ones included. */
   dials = 0;
   #listener;
@@ -16,6 +17,7 @@ export class Cable {
 
   static async to(server) {
     const cable = new Cable();
+    cable.isSecure = server.isSecure;
     cable.#listener = net.createServer((client) => cable.#join(client, server));
     cable.#listener.listen(0, cable.host);
     await once(cable.#listener, 'listening');

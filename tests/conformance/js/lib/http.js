@@ -2,10 +2,11 @@
 // comparisons need the answer's headers as they came.
 
 import http from 'node:http';
+import https from 'node:https';
 
 export function request(server, method, path, { headers = {}, body } = {}) {
   return new Promise((resolve, reject) => {
-    const outgoing = http.request(
+    const outgoing = (server.isSecure ? https : http).request(
       { host: server.host, port: server.port, method, path, headers, agent: false },
       (answer) => {
         const chunks = [];

@@ -42,16 +42,16 @@ export class Tracker {
     const tracker = new Tracker();
     tracker.#isBinary = mode === 'protobuf';
     const Centrifuge = tracker.#isBinary ? ProtobufCentrifuge : JsonCentrifuge;
-    const place = `${at.host}:${at.port}`;
+    const place = `${at.isSecure ? 's' : ''}://${at.host}:${at.port}`;
     const endpoint = transport
-      ? [{ transport, endpoint: `http://${place}/connection/${transport}` }]
-      : `ws://${place}/connection/websocket`;
+      ? [{ transport, endpoint: `http${place}/connection/${transport}` }]
+      : `ws${place}/connection/websocket`;
     tracker.client = new Centrifuge(endpoint, {
       websocket: recorded(tracker.journal),
       fetch,
       readableStream: ReadableStream,
       eventsource: EventSource,
-      emulationEndpoint: `http://${place}/emulation`,
+      emulationEndpoint: `http${place}/emulation`,
       data: tracker.#isBinary ? new TextEncoder().encode(JSON.stringify(data)) : data,
       minReconnectDelay: 20,
       maxReconnectDelay: 200,

@@ -36,8 +36,12 @@ export class Server {
     return server;
   }
 
+  get isSecure() {
+    return 'ORDERCAST_TLS_CERTIFICATE' in this.#env;
+  }
+
   get url() {
-    return `http://${this.host}:${this.port}`;
+    return `${this.isSecure ? 'https' : 'http'}://${this.host}:${this.port}`;
   }
 
   async #spawn() {

@@ -19,6 +19,7 @@ class Cable:
     def __init__(self, server: Server):
         self.dials = 0
         """How many times a client has dialled, the refused ones included."""
+        self.is_secure = server.is_secure
         self._server = server
         self._is_cut = False
         self._is_deaf = False

@@ -30,6 +30,7 @@ class Server:
 
     def __init__(self, settings: dict[str, str]):
         self.port = free_port()
+        self.is_secure = "ORDERCAST_TLS_CERTIFICATE" in settings
         self.log = Journal("server log")
         # Where in the log the running test began.
         self.test_began = 0
@@ -39,7 +40,7 @@ class Server:
         # A connection for each request: none is left that a kill would break. No proxy of the
         # environment stands before the loopback.
         self._http = httpx.AsyncClient(
-            base_url=f"http://{HOST}:{self.port}",
+            base_url=f"{'https' if self.is_secure else 'http'}://{HOST}:{self.port}",
             limits=httpx.Limits(max_keepalive_connections=0),
             timeout=PATIENCE_SECONDS,
             trust_env=False,

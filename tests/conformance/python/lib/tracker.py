@@ -43,7 +43,7 @@ class Tracker:
             setattr(self.handlers, f"on_{event}", partial(self._hear, event))
         self._is_binary = encoding == "protobuf"
         self.client = Client(
-            f"ws://{at.host}:{at.port}/connection/websocket",
+            f"{'wss' if at.is_secure else 'ws'}://{at.host}:{at.port}/connection/websocket",
             self.handlers,
             data=self.payload(data),
             use_protobuf=self._is_binary,
