@@ -19,7 +19,7 @@ use auth::Auth;
 use axum::Router;
 use config::Config;
 use delivery::{Dispatcher, sending::Sending};
-use http::{App, Listener, Shutdown};
+use http::{App, Front, Listener, Shutdown};
 use inbox::Inbox;
 use jobs::{Jobs, Retention};
 pub use keys::SecretsKeyError;
@@ -188,8 +188,14 @@ impl Bound {
             .merge(self.realtime.router())
             .merge(more);
         let router = http::finish(router);
-        let acceptor = self.tls.map(|tls| tls.start(self.shutdown.subscribe()));
-        let serving = tokio::spawn(self.listener.serve(self.app, router, acceptor, self.head));
+        let front = Front {
+            websockets: self.realtime.websockets(),
+            router,
+            tls: self.tls.map(|tls| tls.start(self.shutdown.subscribe())),
+            head: self.head,
+            app: self.app,
+        };
+        let serving = tokio::spawn(self.listener.serve(front));
         Server {
             store,
             shutdown: self.shutdown,

@@ -57,6 +57,9 @@ impl Found {
     }
 }
 
+/// More publications than that are read by a thread for it.
+const SHORT_ROWS_MAX: usize = 128;
+
 impl PartialEq for Found {
     fn eq(&self, other: &Self) -> bool {
         self.order == other.order && self.order_key == other.order_key
@@ -132,9 +135,20 @@ impl Store {
         range: Range,
         limit: usize,
     ) -> Result<ChannelPage, Failure> {
-        let (channel, epoch) = (channel.clone(), self.epoch().clone());
-        self.read(move |connection| query::channel(connection, &epoch, &channel, range, limit))
-            .await
+        let query = |limit: usize| {
+            let (channel, epoch) = (channel.clone(), self.epoch().clone());
+            move |connection: &mut Connection| {
+                query::channel(connection, &epoch, &channel, range, limit)
+            }
+        };
+        // Nearly every channel is short, whatever was asked for.
+        let page = self
+            .read_short(query(limit.min(SHORT_ROWS_MAX + 1)))
+            .await?;
+        if page.publications.len() > SHORT_ROWS_MAX && limit > SHORT_ROWS_MAX + 1 {
+            return self.read(query(limit)).await;
+        }
+        Ok(page)
     }
 
     /// From memory, else from the database.
@@ -176,7 +190,7 @@ impl Store {
         query: impl FnOnce(&Connection) -> rusqlite::Result<Option<OrderRow>> + Send + 'static,
     ) -> Result<Option<Arc<Found>>, Failure> {
         let reading = self.cache().reading();
-        let row = self.read(move |connection| query(connection)).await?;
+        let row = self.read_short(move |connection| query(connection)).await?;
         let found = row.map(|row| Arc::new(Found::new(row)));
         if let Some(found) = &found {
             self.cache().fill(reading, found);

@@ -18,7 +18,7 @@ mod inbox;
 mod inbox_entries;
 mod jwt_keys;
 mod links;
-mod measure;
+pub mod measure;
 mod openapi;
 mod ops;
 mod order_changes;
@@ -37,7 +37,7 @@ mod store_api;
 mod storefront;
 mod submit;
 
-pub use serve::{Hangup, Listener, Shutdown, requested};
+pub use serve::{Front, Hangup, Listener, Shutdown, requested};
 
 use crate::{auth::Auth, delivery::sending::Sending, inbox::Inbox};
 use axum::{Router, http::StatusCode, middleware};

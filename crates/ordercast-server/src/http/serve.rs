@@ -1,6 +1,7 @@
 //! The accept loop: TLS where it is configured, hyper per connection, its limits, an orderly end.
 
 use super::{App, store_api};
+use crate::realtime::WebSockets;
 use axum::{Router, body::Body, extract::ConnectInfo};
 use futures_util::future::{self, Either};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -39,6 +40,16 @@ pub struct Listener {
     pub address: SocketAddr,
 }
 
+/// What all connections come to.
+pub struct Front {
+    pub app: App,
+    pub router: Router,
+    pub websockets: WebSockets,
+    pub tls: Option<TlsAcceptor>,
+    /// How long a client may take for a request's head, a TLS handshake before the first included.
+    pub head: Duration,
+}
+
 impl Listener {
     /// # Errors
     /// When the address cannot be bound.
@@ -52,15 +63,15 @@ impl Listener {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let inner = socket.listen(BACKLOG)?;
-        bound_unsent(&inner);
+        prepare_accepted(&inner);
         let address = inner.local_addr()?;
         Ok(Self { inner, address })
     }
 
-    /// Serves until the server stops, then waits for running requests. `head`: how long a client may
-    /// take for a request's head, a TLS handshake before the first included.
-    pub async fn serve(self, app: App, router: Router, tls: Option<TlsAcceptor>, head: Duration) {
-        let mut shutdown = app.stopping.clone();
+    /// Serves until the server stops, then waits for running requests.
+    pub async fn serve(self, front: Front) {
+        let front = Arc::new(front);
+        let mut shutdown = front.app.stopping.clone();
         // Every connection holds a sender; when all are dropped, `recv` ends.
         let (alive, mut all_ended) = mpsc::channel::<()>(1);
         loop {
@@ -70,23 +81,20 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    // Small frames must not wait for the peer's delayed ACK.
+                    #[cfg(not(target_os = "linux"))]
                     let _ = stream.set_nodelay(true);
-                    let (app, router, tls) = (app.clone(), router.clone(), tls.clone());
-                    let alive = alive.clone();
+                    let (front, alive) = (Arc::clone(&front), alive.clone());
                     tokio::spawn(async move {
-                        match tls {
-                            None => serve_connection(stream, peer, app, router, head).await,
+                        match &front.tls {
+                            None => serve_connection(stream, peer, &front, front.head).await,
                             Some(tls) => {
-                                let mut stopping = app.stopping.clone();
                                 let began = Instant::now();
                                 // Boxed: it is needed once.
-                                let secured =
-                                    Box::pin(secure(&tls, stream, peer, head, &mut stopping));
+                                let secured = Box::pin(secure(tls, stream, peer, &front));
                                 if let Some(stream) = secured.await {
                                     // Whoever is slow twice holds a socket no longer.
-                                    let left = head.saturating_sub(began.elapsed());
-                                    serve_connection(stream, peer, app, router, left).await;
+                                    let left = front.head.saturating_sub(began.elapsed());
+                                    serve_connection(stream, peer, &front, left).await;
                                 }
                             }
                         }
@@ -106,12 +114,16 @@ impl Listener {
     }
 }
 
-/// Accepted sockets inherit it. Without it the kernel takes megabytes for a client that does not
-/// read, and the bound on what is outstanding would begin behind them.
-fn bound_unsent(listener: &TcpListener) {
+/// Accepted sockets inherit what is set here. Small frames must not wait for the peer's delayed ACK;
+/// and without a bound the kernel takes megabytes for a client that does not read, and ours on what is
+/// outstanding would begin behind them.
+fn prepare_accepted(listener: &TcpListener) {
     #[cfg(target_os = "linux")]
     {
         let socket = socket2::SockRef::from(listener);
+        if let Err(error) = socket.set_tcp_nodelay(true) {
+            tracing::warn!(%error, "small frames will wait");
+        }
         if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
             tracing::warn!(%error, "slow readers will be noticed late");
         }
@@ -149,10 +161,10 @@ async fn secure(
     tls: &TlsAcceptor,
     stream: TcpStream,
     peer: SocketAddr,
-    head: Duration,
-    shutdown: &mut watch::Receiver<Shutdown>,
+    front: &Front,
 ) -> Option<TlsStream<TcpStream>> {
-    let handshake = tokio::time::timeout(head, tls.accept(stream));
+    let mut shutdown = front.app.stopping.clone();
+    let handshake = tokio::time::timeout(front.head, tls.accept(stream));
     let failed = tokio::select! {
         done = handshake => match done {
             Ok(Ok(stream)) => return Some(stream),
@@ -162,7 +174,7 @@ async fn secure(
             }
             Err(_) => "timeout",
         },
-        () = requested(shutdown) => return None,
+        () = requested(&mut shutdown) => return None,
     };
     counter!("ordercast_tls_handshakes_failed_total", "why" => failed).increment(1);
     None
@@ -171,20 +183,22 @@ async fn secure(
 async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
-    app: App,
-    router: Router,
+    front: &Arc<Front>,
     head: Duration,
 ) {
-    let mut shutdown = app.stopping.clone();
+    let mut shutdown = front.app.stopping.clone();
     let hangup = Hangup::default();
-    let to_handlers = hangup.clone();
+    let (to_handlers, front) = (hangup.clone(), Arc::clone(front));
     let service = service_fn(move |mut request: Request<Incoming>| {
-        if let Some(answer) = store_api::poll::answer(&app, &request) {
+        if let Some(answer) = store_api::poll::answer(&front.app, &request) {
+            return Either::Left(future::ready(Ok(answer)));
+        }
+        if let Some(answer) = front.websockets.answer(peer, &mut request) {
             return Either::Left(future::ready(Ok(answer)));
         }
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(to_handlers.clone());
-        Either::Right(router.clone().oneshot(request.map(Body::new)))
+        Either::Right(front.router.clone().oneshot(request.map(Body::new)))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

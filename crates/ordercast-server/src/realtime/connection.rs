@@ -118,6 +118,10 @@ async fn linger(peer: Arc<Peer>) {
     if !poll_fn(|cx| peer.poll_written(socket, cx)).await {
         return;
     }
+    // Of a client that has closed nothing is unread.
+    if peer.is_client_done() && matches!(socket, Socket::Plain(_)) {
+        return;
+    }
     socket.finish();
     loop {
         if poll_fn(|cx| socket.poll_readable(cx)).await.is_err() {

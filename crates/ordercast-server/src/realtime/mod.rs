@@ -25,6 +25,8 @@ mod upgrade;
 mod wheel;
 mod work;
 
+pub use upgrade::WebSockets;
+
 use crate::{auth::Auth, config::Config};
 use axum::{
     Router, middleware,
@@ -149,6 +151,10 @@ impl Realtime {
         Self { shared, wheel_task }
     }
 
+    pub fn websockets(&self) -> WebSockets {
+        WebSockets(Arc::clone(&self.shared))
+    }
+
     pub fn router(&self) -> Router {
         let preflight = || options(cors::preflight);
         let over_http = Router::new()
@@ -171,7 +177,7 @@ impl Realtime {
                 cors::guard,
             ));
         Router::new()
-            .route("/connection/websocket", get(upgrade::websocket))
+            .route(upgrade::WEBSOCKET, get(upgrade::websocket))
             .route("/connection/uni_websocket", get(upgrade::uni_websocket))
             .merge(over_http)
             .with_state(Arc::clone(&self.shared))

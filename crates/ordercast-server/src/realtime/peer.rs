@@ -85,6 +85,8 @@ struct Inner {
     /// The wheel's next visit.
     scheduled: Duration,
     joined: Option<Channel>,
+    /// The client has said its last word, and waits for ours.
+    is_client_done: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +107,7 @@ impl Peer {
             life: Life::Open,
             scheduled: Duration::MAX,
             joined: None,
+            is_client_done: false,
         };
         Self {
             id,
@@ -140,6 +143,7 @@ impl Peer {
             (Received::Ping(payload), _) => return self.control(Some(&payload)),
             (Received::Pong, _) => return self.control(None),
             (Received::Close, _) => {
+                self.inner.lock().is_client_done = true;
                 self.end(1000, "");
                 return Work::new();
             }
@@ -297,6 +301,11 @@ impl Peer {
     /// Nothing more will be read or written for the session.
     pub fn is_closing(&self) -> bool {
         self.inner.lock().life != Life::Open
+    }
+
+    /// The client has closed: whatever it sends after that has no meaning.
+    pub fn is_client_done(&self) -> bool {
+        self.inner.lock().is_client_done
     }
 
     /// For the task of a socket: ready when there is something to read, `false` when the connection

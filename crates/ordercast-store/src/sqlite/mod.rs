@@ -10,6 +10,7 @@ pub(crate) mod list;
 mod memory;
 pub(crate) mod order_tokens;
 pub(crate) mod query;
+mod readers;
 pub(crate) mod replay;
 pub(crate) mod rows;
 pub(crate) mod search;
@@ -27,12 +28,13 @@ use crate::{
     Committed, DeliveryBell, Failure, Outcome, Submission, Vault, cache::OrderCache, watch::Watches,
 };
 use ordercast_core::{Timestamp, channel::Epoch};
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use readers::Readers;
+use rusqlite::{Connection, config::DbConfig};
 use secrets::Secrets;
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc as sync_mpsc},
+    sync::Arc,
     thread::JoinHandle,
 };
 use thiserror::Error;
@@ -40,10 +42,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Changes that wait while a commit runs; over it callers are refused, not delayed.
 const WRITE_QUEUE_MAX: usize = 8_192;
-/// Reads that wait for a reader.
-const READ_QUEUE_MAX: usize = 4_096;
-/// A reader is bound by the CPU once pages are cached: more than the cores gain nothing.
-const READERS: usize = 2;
 
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_orders.sql"),
@@ -90,8 +88,6 @@ pub enum OpenError {
 /// "OCST": marks the file as ours in its header (`PRAGMA application_id`).
 pub(super) const APPLICATION_ID: i64 = 0x4F43_5354;
 
-type ReadJob = Box<dyn FnOnce(&mut Connection) + Send>;
-
 /// A handle to the database; clones share it. The file is closed when the last one is dropped.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -101,7 +97,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     writes: Option<mpsc::Sender<writer::Job>>,
-    reads: Option<sync_mpsc::SyncSender<ReadJob>>,
+    readers: Option<Readers>,
     threads: Vec<JoinHandle<()>>,
     epoch: Epoch,
     newest_event: watch::Receiver<i64>,
@@ -157,7 +153,7 @@ impl Store {
             path: path.to_owned(),
             source,
         };
-        let connection = open_reader(path).map_err(sqlite)?;
+        let connection = readers::open(path).map_err(sqlite)?;
         if !connection.table_exists(None, "meta").map_err(sqlite)? {
             return Ok(None);
         }
@@ -210,25 +206,11 @@ impl Store {
         );
         let mut threads = vec![spawn("ordercast-writer", move || writer.run(write_queue))];
 
-        let (reads, read_queue) = sync_mpsc::sync_channel::<ReadJob>(READ_QUEUE_MAX);
-        let read_queue = Arc::new(std::sync::Mutex::new(read_queue));
-        for _ in 0..READERS {
-            let mut reader = open_reader(path).map_err(sqlite)?;
-            let queue = Arc::clone(&read_queue);
-            threads.push(spawn("ordercast-reader", move || {
-                loop {
-                    let job = match queue.lock() {
-                        Ok(queue) => queue.recv(),
-                        Err(_) => return,
-                    };
-                    let Ok(job) = job else { return };
-                    job(&mut reader);
-                }
-            }));
-        }
+        let (readers, reading) = Readers::start(path).map_err(sqlite)?;
+        threads.extend(reading);
         let inner = Inner {
             writes: Some(writes),
-            reads: Some(reads),
+            readers: Some(readers),
             threads,
             epoch,
             newest_event,
@@ -309,26 +291,26 @@ impl Store {
         &self,
         query: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Failure> {
-        let (reply, answer) = oneshot::channel();
-        let reads = self.inner.reads.as_ref().ok_or(Failure::Closed)?;
-        let job: ReadJob = Box::new(move |connection| {
-            let _ = reply.send(query(connection));
-        });
-        reads.try_send(job).map_err(|error| match error {
-            sync_mpsc::TrySendError::Full(_) => Failure::Overloaded,
-            sync_mpsc::TrySendError::Disconnected(_) => Failure::Closed,
-        })?;
-        answer
-            .await
-            .map_err(|_| Failure::Closed)?
-            .map_err(|error| writer::failure(&error))
+        self.readers()?.read(query).await
+    }
+
+    /// Of a bounded number of rows, found by a key.
+    pub(crate) async fn read_short<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.readers()?.read_short(query).await
+    }
+
+    fn readers(&self) -> Result<&Readers, Failure> {
+        self.inner.readers.as_ref().ok_or(Failure::Closed)
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.writes = None;
-        self.reads = None;
+        self.readers = None;
         let this = std::thread::current().id();
         for thread in self.threads.drain(..) {
             // The last handle may die inside a job of one of these threads.
@@ -400,17 +382,6 @@ fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
 fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
-}
-
-fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "cache_size", -16_384)?;
-    connection.set_prepared_statement_cache_capacity(32);
-    keep_plans(&connection)?;
-    Ok(connection)
 }
 
 /// Forward only; `user_version` counts the migrations that ran.

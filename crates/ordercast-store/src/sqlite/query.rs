@@ -73,8 +73,9 @@ pub(crate) fn channel(
     range: Range,
     limit: usize,
 ) -> rusqlite::Result<ChannelPage> {
-    let transaction = connection.transaction()?;
-    let found = transaction
+    let snapshot = Snapshot::begin(connection)?;
+    let found = snapshot
+        .0
         .prepare_cached(
             "SELECT channel_key, top FROM channels WHERE project_id = ?1 AND user_id = ?2",
         )?
@@ -94,7 +95,8 @@ pub(crate) fn channel(
     // What was published in an epoch before is no longer the channel's.
     let after = |offset: Offset| top.base() + i64::from(offset.get());
     let select = |(from, before): (i64, i64), order: &str| {
-        transaction
+        snapshot
+            .0
             .prepare_cached(&format!(
                 "{PUBLICATION} WHERE channel_key = ?1 AND \"offset\" > ?2 AND \"offset\" < ?3 \
                  ORDER BY \"offset\" {order} LIMIT ?4"
@@ -125,6 +127,27 @@ pub(crate) fn channel(
         top: top.offset(),
         publications,
     })
+}
+
+/// All that is read before it is dropped is of one moment. Unlike rusqlite's transaction it does not have
+/// its words parsed anew each time.
+struct Snapshot<'a>(&'a Connection);
+
+impl<'a> Snapshot<'a> {
+    fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // It has read only: there is nothing that could fail to be kept.
+        let _ = self
+            .0
+            .prepare_cached("COMMIT")
+            .and_then(|mut commit| commit.execute([]));
+    }
 }
 
 fn publication(row: &Row) -> rusqlite::Result<Publication> {
