@@ -1,15 +1,12 @@
 //! A keep-alive HTTP/1.1 client that costs little: the generator shares the machine with the server.
 
+use super::dial::{Dialer, Stream};
 use anyhow::{Context, bail};
-use std::net::SocketAddr;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[derive(Debug)]
 pub struct Client {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
 }
 
@@ -22,11 +19,9 @@ pub struct Answer<'a> {
 }
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+    pub async fn connect(dialer: &Dialer) -> anyhow::Result<Self> {
         Ok(Self {
-            stream,
+            stream: dialer.dial(None).await?,
             buffer: Vec::with_capacity(8 * 1024),
         })
     }
@@ -34,6 +29,7 @@ impl Client {
     /// Sends a whole request and reads its whole answer.
     pub async fn send(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
         self.stream.write_all(request).await?;
+        self.stream.flush().await?;
         self.buffer.clear();
         let (head, length) = loop {
             if self.stream.read_buf(&mut self.buffer).await? == 0 {

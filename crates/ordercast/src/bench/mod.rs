@@ -1,8 +1,10 @@
 //! `ordercast bench`: load generators, so that anybody can check our figures on their own machine.
 
+mod dial;
 mod http;
 mod orders;
 mod process;
+mod progress;
 mod realtime;
 mod report;
 mod server;
@@ -35,11 +37,6 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Realtime(args) => realtime::run(&args).await,
         What::Webhooks(args) => webhooks::run(&args).await,
     }
-}
-
-fn progress(what: &str) {
-    eprint!("\r\x1b[2K{what}");
-    let _ = std::io::stderr().flush();
 }
 
 fn folder(parent: Option<&Path>) -> anyhow::Result<tempfile::TempDir> {

@@ -3,7 +3,8 @@
 use super::{
     folder,
     http::{Client, request},
-    order_id, process, progress,
+    order_id, process,
+    progress::Progress,
     report::{Figure, Latencies, median, print},
     server::{JWT_SECRET, Server},
     sync_micros,
@@ -75,35 +76,31 @@ enum Part {
 
 pub async fn run(args: &OrdersArgs) -> anyhow::Result<()> {
     let wanted = |part| args.only.is_none_or(|only| only == part);
-    let mut figures = Vec::new();
+    let (progress, mut figures) = (Progress::new(), Vec::new());
     if wanted(Part::Changes) {
-        figures.extend(changes(args).await?);
+        figures.extend(changes(args, &progress).await?);
     }
     if wanted(Part::Writer) {
-        figures.extend(writer(args).await?);
+        figures.extend(writer(args, &progress).await?);
     }
     if wanted(Part::Polling) {
-        figures.push(polling(args).await?);
+        figures.push(polling(args, &progress).await?);
     }
     if wanted(Part::Growth) && args.orders > 0 {
-        figures.extend(growth(args).await?);
+        figures.extend(growth(args, &progress).await?);
     }
-    progress("");
+    progress.end();
     print(&figures, args.json);
     Ok(())
 }
 
-async fn changes(args: &OrdersArgs) -> anyhow::Result<[Figure; 2]> {
+async fn changes(args: &OrdersArgs, progress: &Progress) -> anyhow::Result<[Figure; 2]> {
     let (mut changes, mut p99s, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..args.runs {
-        progress(&format!(
-            "durable changes, run {} of {}",
-            run + 1,
-            args.runs
-        ));
+        progress.run("durable changes", run, args.runs);
         let folder = folder(args.folder.as_deref())?;
         syncs.push(sync_micros(folder.path())?);
-        let server = Server::start(&folder.path().join("data")).await?;
+        let server = Server::start(folder.path()).await?;
         let (rate, latencies) = publish(&server, args.publishers, args.seconds).await?;
         changes.push(rate);
         p99s.push(millis(latencies.percentile(99.0)));
@@ -115,14 +112,10 @@ async fn changes(args: &OrdersArgs) -> anyhow::Result<[Figure; 2]> {
     ])
 }
 
-async fn writer(args: &OrdersArgs) -> anyhow::Result<[Figure; 2]> {
+async fn writer(args: &OrdersArgs, progress: &Progress) -> anyhow::Result<[Figure; 2]> {
     let (mut alone, mut sizes, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..args.runs {
-        progress(&format!(
-            "the writer alone, run {} of {}",
-            run + 1,
-            args.runs
-        ));
+        progress.run("the writer alone", run, args.runs);
         let folder = folder(args.folder.as_deref())?;
         syncs.push(sync_micros(folder.path())?);
         let (rate, size) = write_alone(folder.path(), args.seconds).await?;
@@ -137,12 +130,12 @@ async fn writer(args: &OrdersArgs) -> anyhow::Result<[Figure; 2]> {
     ])
 }
 
-async fn polling(args: &OrdersArgs) -> anyhow::Result<Figure> {
+async fn polling(args: &OrdersArgs, progress: &Progress) -> anyhow::Result<Figure> {
     let (mut per_core, mut per_second) = (Vec::new(), Vec::new());
     for run in 0..args.runs {
-        progress(&format!("get order, run {} of {}", run + 1, args.runs));
+        progress.run("get order", run, args.runs);
         let folder = folder(args.folder.as_deref())?;
-        let server = Server::start(&folder.path().join("data")).await?;
+        let server = Server::start(folder.path()).await?;
         let (core, second) = poll(&server, args.pollers, args.seconds).await?;
         per_core.push(core);
         per_second.push(second);
@@ -171,7 +164,7 @@ async fn publish(
     let count = AtomicU64::new(0);
     let publisher = async |number: usize| -> anyhow::Result<Latencies> {
         let mut latencies = Latencies::new()?;
-        let mut client = Client::connect(server.address).await?;
+        let mut client = Client::connect(&server.dialer).await?;
         let orders = format!("/v1/projects/{}/orders", server.project);
         let body = format!(
             r#"{{"user_external_id":"user-{number}","price":{{"amount":"1.99","currency":"USD"}}}}"#
@@ -337,7 +330,7 @@ async fn poll(server: &Server, pollers: usize, seconds: u64) -> anyhow::Result<(
     let count = AtomicU64::new(0);
     let poller = async |number: usize| -> anyhow::Result<()> {
         let user = format!("user-{number}");
-        let mut client = Client::connect(server.address).await?;
+        let mut client = Client::connect(&server.dialer).await?;
         let orders = format!("/v1/projects/{}/orders", server.project);
         let body = format!(
             r#"{{"user_external_id":"{user}","price":{{"amount":"1.99","currency":"USD"}}}}"#
@@ -384,9 +377,10 @@ async fn poll(server: &Server, pollers: usize, seconds: u64) -> anyhow::Result<(
 }
 
 /// Change and get at p99 in a database of many orders, as ratios to an empty one.
-async fn growth(args: &OrdersArgs) -> anyhow::Result<[Figure; 2]> {
+async fn growth(args: &OrdersArgs, progress: &Progress) -> anyhow::Result<[Figure; 2]> {
     let (mut changes, mut gets) = (Vec::new(), Vec::new());
-    progress(&format!("filling a database with {} orders", args.orders));
+    progress.run("growth", 0, args.runs);
+    progress.count("orders of a full database", args.orders);
     let full = folder(args.folder.as_deref())?;
     let path = full.path().join(DATABASE);
     let store = open(&path).await?;
@@ -394,19 +388,14 @@ async fn growth(args: &OrdersArgs) -> anyhow::Result<[Figure; 2]> {
     while made < args.orders as u64 {
         create(&store, made, 500).await?;
         made += 500;
-        if made % 100_000 == 0 {
-            progress(&format!(
-                "filling a database: {made} of {} orders",
-                args.orders
-            ));
-        }
+        progress.some(500);
     }
     // What was written goes to the disk now, not while others are timed.
     drop(store);
     std::fs::File::open(&path)?.sync_all()?;
     let store = open(&path).await?;
     for run in 0..args.runs {
-        progress(&format!("growth, run {} of {}", run + 1, args.runs));
+        progress.run("growth", run, args.runs);
         let empty = folder(args.folder.as_deref())?;
         let fresh = open(&empty.path().join(DATABASE)).await?;
         // Until its log has been written round once: a log that grows costs more at every sync.

@@ -15,6 +15,16 @@ pub struct Figure {
     /// What it was measured beside, in the same run: for example how long the disk takes.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub beside: String,
+    /// Of a latency: all runs together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub histogram: Vec<Bucket>,
+}
+
+/// How many latencies were longer than the bucket before allows, and no longer than this one does.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Bucket {
+    pub up_to_micros: u64,
+    pub count: u64,
 }
 
 impl Figure {
@@ -25,6 +35,7 @@ impl Figure {
             median: median(&runs),
             runs,
             beside,
+            histogram: Vec::new(),
         }
     }
 }
@@ -51,6 +62,20 @@ pub fn print(figures: &[Figure], as_json: bool) {
             if figure.beside.is_empty() { "" } else { "; " },
             figure.beside
         );
+        print_histogram(&figure.histogram);
+    }
+}
+
+fn print_histogram(buckets: &[Bucket]) {
+    const WIDTH: u64 = 40;
+    let highest = buckets.iter().map(|bucket| bucket.count).max().unwrap_or(0);
+    for bucket in buckets {
+        // As long as its share of the highest; anything at all is seen.
+        let length = (bucket.count * WIDTH).div_ceil(highest.max(1));
+        let bar: String = (0..length).map(|_| '#').collect();
+        #[expect(clippy::cast_precision_loss, reason = "less than a minute")]
+        let millis = bucket.up_to_micros as f64 / 1e3;
+        println!("  up to {millis:>9.3} ms {:>9} {bar}", bucket.count);
     }
 }
 
@@ -63,7 +88,7 @@ fn number(value: f64) -> String {
 }
 
 /// Latencies, microseconds, to three digits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Latencies(Histogram<u64>);
 
 impl Latencies {
@@ -78,6 +103,15 @@ impl Latencies {
 
     pub fn add(&mut self, other: &Self) -> anyhow::Result<()> {
         Ok(self.0.add(&other.0)?)
+    }
+
+    /// Each twice as wide as the one before; those before the first that has any are left out.
+    pub fn buckets(&self) -> Vec<Bucket> {
+        let buckets = self.0.iter_log(64, 2.0).map(|step| Bucket {
+            up_to_micros: step.value_iterated_to(),
+            count: step.count_since_last_iteration(),
+        });
+        buckets.skip_while(|bucket| bucket.count == 0).collect()
     }
 
     pub fn percentile(&self, percentile: f64) -> Duration {

@@ -1,12 +1,17 @@
 //! The server under load: this program in a process of its own, on a fresh folder.
 
-use super::process;
+use super::{
+    dial::Dialer,
+    http::{Client, request},
+    process,
+};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::{
+    fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -17,7 +22,9 @@ pub const JWT_SECRET: &str = "jwt-secret-of-the-benchmark-0123456789ab";
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    pub address: SocketAddr,
+    pub dialer: Dialer,
+    /// The certificate that it shows, if it speaks TLS.
+    pub certificate: Option<PathBuf>,
     pub project: u64,
     pub api_key: String,
 }
@@ -26,24 +33,31 @@ const NO_LIMIT: &str = "1000000000";
 
 impl Server {
     /// On the first core; this process goes to the last one.
-    pub async fn start_apart(folder: &Path, cores: usize) -> anyhow::Result<Self> {
+    pub async fn start_apart(folder: &Path, cores: usize, tls: bool) -> anyhow::Result<Self> {
+        let pair = if tls { Some(Pair::make(folder)?) } else { None };
         // The child takes over what the thread that starts it may use.
         process::pin(0)?;
-        let child = Self::spawn(folder);
+        let child = Self::spawn(folder, pair.as_ref());
         process::pin_all(cores - 1)?;
-        Self::started(child?).await
+        Self::started(child?, pair).await
     }
 
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
-        Self::started(Self::spawn(folder)?).await
+        Self::started(Self::spawn(folder, None)?, None).await
     }
 
-    fn spawn(folder: &Path) -> anyhow::Result<Child> {
+    fn spawn(folder: &Path, pair: Option<&Pair>) -> anyhow::Result<Child> {
         let program = std::env::current_exe().context("cannot find this program")?;
-        Command::new(program)
+        let mut command = Command::new(program);
+        if let Some(pair) = pair {
+            command
+                .env("ORDERCAST_TLS_CERTIFICATE", &pair.certificate)
+                .env("ORDERCAST_TLS_KEY", &pair.key);
+        }
+        command
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
             .arg("--data-dir")
-            .arg(folder)
+            .arg(folder.join("data"))
             .env("ORDERCAST_ROOT_KEY", ROOT_KEY)
             // One key and one buyer stand for thousands; the cost of counting stays in.
             .env("ORDERCAST_REQUESTS_PER_KEY", NO_LIMIT)
@@ -61,12 +75,12 @@ impl Server {
             .context("cannot start a server")
     }
 
-    async fn started(mut child: Child) -> anyhow::Result<Self> {
+    async fn started(mut child: Child, pair: Option<Pair>) -> anyhow::Result<Self> {
         let Some(stderr) = child.stderr.take() else {
             bail!("the server has no stderr")
         };
         let mut log = BufReader::new(stderr).lines().map_while(Result::ok);
-        let address = log
+        let address: SocketAddr = log
             .by_ref()
             .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
             .find(|line| line["message"] == "serving")
@@ -74,9 +88,15 @@ impl Server {
             .context("the server did not start")?;
         // A full pipe would stop the server.
         std::thread::spawn(move || log.for_each(|line| eprintln!("{line}")));
+        let certificate = pair.map(|pair| pair.certificate);
+        let dialer = match &certificate {
+            None => Dialer::plain(address),
+            Some(file) => Dialer::tls(address, &address.ip().to_string(), Some(file))?,
+        };
         let mut server = Self {
             child,
-            address,
+            dialer,
+            certificate,
             project: 0,
             api_key: String::new(),
         };
@@ -85,15 +105,12 @@ impl Server {
     }
 
     async fn make_project(&mut self) -> anyhow::Result<()> {
-        let made: Value = reqwest::Client::new()
-            .post(format!("http://{}/v1/projects", self.address))
-            .bearer_auth(ROOT_KEY)
-            .json(&json!({ "name": "Benchmark", "hs256_secret": JWT_SECRET }))
-            .send()
-            .await?
-            .error_for_status()?
-            .json()
+        let body = json!({ "name": "Benchmark", "hs256_secret": JWT_SECRET }).to_string();
+        let mut client = Client::connect(&self.dialer).await?;
+        let answer = client
+            .send(&request("POST", "/v1/projects", ROOT_KEY, "", &body))
             .await?;
+        let made: Value = serde_json::from_slice(answer.body)?;
         self.project = made["project_id"].as_u64().context("no project id")?;
         self.api_key = made["api_key"].as_str().context("no API key")?.to_owned();
         Ok(())
@@ -101,6 +118,25 @@ impl Server {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+}
+
+/// A self-signed certificate and its key, made for one server.
+struct Pair {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Pair {
+    fn make(folder: &Path) -> anyhow::Result<Self> {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+        let pair = Self {
+            certificate: folder.join("certificate.pem"),
+            key: folder.join("key.pem"),
+        };
+        fs::write(&pair.certificate, made.cert.pem())?;
+        fs::write(&pair.key, made.signing_key.serialize_pem())?;
+        Ok(pair)
     }
 }
 

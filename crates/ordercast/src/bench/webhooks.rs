@@ -5,7 +5,8 @@ mod receiver;
 use super::{
     folder,
     http::{Client, request},
-    order_id, process, progress,
+    order_id, process,
+    progress::Progress,
     report::{Figure, Latencies, print},
     server::Server,
     sync_micros,
@@ -76,17 +77,17 @@ const ENDPOINTS: usize = 20;
 
 pub async fn run(args: &WebhooksArgs) -> anyhow::Result<()> {
     let wanted = |part| args.only.is_none_or(|only| only == part);
-    let mut figures = Vec::new();
+    let (progress, mut figures) = (Progress::new(), Vec::new());
     if wanted(Part::Rate) {
-        figures.push(rate(args).await?);
+        figures.push(rate(args, &progress).await?);
     }
     if wanted(Part::Health) {
-        figures.extend(health(args).await?);
+        figures.extend(health(args, &progress).await?);
     }
     if wanted(Part::Backlog) {
-        figures.push(backlog(args).await?);
+        figures.push(backlog(args, &progress).await?);
     }
-    progress("");
+    progress.end();
     print(&figures, args.json);
     Ok(())
 }
@@ -103,7 +104,7 @@ impl Shop {
         let folder = folder(args.folder.as_deref())?;
         let sync = sync_micros(folder.path())?;
         let cores = std::thread::available_parallelism()?.get();
-        let server = Server::start_apart(&folder.path().join("data"), cores).await?;
+        let server = Server::start_apart(folder.path(), cores, false).await?;
         Ok(Self {
             server,
             client: reqwest::Client::new(),
@@ -113,9 +114,7 @@ impl Shop {
     }
 
     async fn post(&self, rest: &str, body: &Value) -> anyhow::Result<Value> {
-        let Server {
-            address, project, ..
-        } = self.server;
+        let (address, project) = (self.server.dialer.address, self.server.project);
         let answer = self
             .client
             .post(format!("http://{address}/v1/projects/{project}/{rest}"))
@@ -149,7 +148,7 @@ impl Shop {
     async fn make_orders(&self, count: usize) -> anyhow::Result<()> {
         let publishers = 64.min(count);
         let publisher = async |number: usize| -> anyhow::Result<()> {
-            let mut client = Client::connect(self.server.address).await?;
+            let mut client = Client::connect(&self.server.dialer).await?;
             for at in (number..count).step_by(publishers) {
                 let answer = client.send(&self.create(at)).await?;
                 if answer.status != 201 {
@@ -163,10 +162,10 @@ impl Shop {
     }
 }
 
-async fn rate(args: &WebhooksArgs) -> anyhow::Result<Figure> {
+async fn rate(args: &WebhooksArgs, progress: &Progress) -> anyhow::Result<Figure> {
     let (mut rates, mut syncs) = (Vec::new(), Vec::new());
     for run in 0..args.runs {
-        progress(&format!("deliveries, run {} of {}", run + 1, args.runs));
+        progress.run("deliveries", run, args.runs);
         let shop = Shop::open(args).await?;
         syncs.push(shop.sync);
         // They are there before the endpoint is: it is told of all of them at once.
@@ -203,14 +202,10 @@ async fn rate(args: &WebhooksArgs) -> anyhow::Result<Figure> {
 }
 
 /// Of 20 endpoints a quarter answers 500, a quarter never answers.
-async fn health(args: &WebhooksArgs) -> anyhow::Result<[Figure; 2]> {
+async fn health(args: &WebhooksArgs, progress: &Progress) -> anyhow::Result<[Figure; 2]> {
     let (mut p50s, mut p99s) = (Vec::new(), Vec::new());
     for run in 0..args.runs {
-        progress(&format!(
-            "healthy endpoints, run {} of {}",
-            run + 1,
-            args.runs
-        ));
+        progress.run("healthy endpoints", run, args.runs);
         let shop = Shop::open(args).await?;
         let mut healthy = Receiver::start(Manner::Accept).await?;
         let failing = Receiver::start(Manner::Fail).await?;
@@ -251,7 +246,7 @@ async fn publish_and_listen(
     let count = (args.rate * args.seconds) as usize;
     let interval = Duration::from_secs(1) / args.rate;
     let publish = async {
-        let mut client = Client::connect(shop.server.address).await?;
+        let mut client = Client::connect(&shop.server.dialer).await?;
         let mut posted = Vec::with_capacity(count);
         let began = tokio::time::Instant::now();
         for at in 0..count {
@@ -291,8 +286,8 @@ fn order(received: &Received) -> anyhow::Result<u64> {
 
 /// All endpoints hang, so all deliveries wait. The orders are there before, so that what they cost in
 /// caches is not counted.
-async fn backlog(args: &WebhooksArgs) -> anyhow::Result<Figure> {
-    progress("deliveries that wait");
+async fn backlog(args: &WebhooksArgs, progress: &Progress) -> anyhow::Result<Figure> {
+    progress.run("deliveries that wait", 0, 1);
     let shop = Shop::open(args).await?;
     let hanging = Receiver::start(Manner::Hang).await?;
     let orders = args.deliveries / ENDPOINTS;

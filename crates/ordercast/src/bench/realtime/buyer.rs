@@ -1,15 +1,12 @@
 //! One connection of the generator: the Centrifuge client protocol, JSON, as little of it as a load
 //! needs, against any server that speaks it.
 
+use crate::bench::dial::{Dialer, Stream, tcp};
 use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
 use ordercast_core::UserId;
 use serde_json::{Value, json};
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
-use tokio::net::{TcpSocket, TcpStream};
+use std::{collections::VecDeque, net::IpAddr, time::Duration};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{Message, protocol::WebSocketConfig},
@@ -18,8 +15,8 @@ use tokio_tungstenite::{
 /// Who connects where.
 #[derive(Clone, Debug)]
 pub struct Target {
-    pub address: SocketAddr,
-    /// As in the request: `ws://host/path`.
+    pub dialer: Dialer,
+    /// As in the request: `ws://host/path` or `wss://host/path`.
     pub url: String,
     /// Connections are made from these in turn: a source address has about 28,000 ports.
     pub sources: Vec<IpAddr>,
@@ -53,7 +50,9 @@ pub struct Seen {
 }
 
 pub struct Buyer {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Stream>,
+    /// Of the last frame, which may hold several.
+    messages: VecDeque<Value>,
     pub position: Position,
 }
 
@@ -71,6 +70,10 @@ fn config() -> WebSocketConfig {
         .max_write_buffer_size(64 * 1024)
 }
 
+pub fn channel_of(template: &str, number: usize) -> String {
+    template.replace("{n}", &number.to_string())
+}
+
 pub fn user(number: usize) -> String {
     format!("user-{number}")
 }
@@ -82,20 +85,13 @@ impl Buyer {
         number: usize,
         since: Option<&Position>,
     ) -> anyhow::Result<(Self, Joined)> {
-        let socket = match target.address {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        if !target.sources.is_empty() {
-            let source = target.sources[number % target.sources.len()];
-            socket.bind(SocketAddr::new(source, 0))?;
-        }
-        let stream = socket.connect(target.address).await?;
-        stream.set_nodelay(true)?;
+        let source = target.sources.get(number % target.sources.len().max(1));
+        let stream = target.dialer.dial(source.copied()).await?;
         let (socket, _) =
             client_async_with_config(target.url.as_str(), stream, Some(config())).await?;
         let mut buyer = Self {
             socket,
+            messages: VecDeque::new(),
             position: Position::default(),
         };
         let connect = connect_command(target, number, since)?;
@@ -111,7 +107,7 @@ impl Buyer {
                 buyer.join(channel.clone(), sub)
             }
             Some(template) => {
-                let channel = template.replace("{n}", &number.to_string());
+                let channel = channel_of(template, number);
                 let mut subscribe = json!({ "channel": channel });
                 recover(&mut subscribe, since);
                 let command = json!({ "id": 2, "subscribe": subscribe });
@@ -150,6 +146,14 @@ impl Buyer {
         Ok(())
     }
 
+    /// Publishes as a client: servers allow it where they are told to.
+    pub async fn publish(&mut self, id: u64, channel: &str, data: &Value) -> anyhow::Result<()> {
+        let publish = json!({ "channel": channel, "data": data });
+        let command = json!({ "id": id, "publish": publish });
+        self.ask(id, &command).await?;
+        Ok(())
+    }
+
     /// The next publication; pings are answered meanwhile.
     pub async fn next(&mut self) -> anyhow::Result<Seen> {
         loop {
@@ -171,8 +175,9 @@ impl Buyer {
 
     /// As a network does that breaks: without a goodbye.
     pub fn reset(self) -> anyhow::Result<Position> {
-        let stream = self.socket.get_ref();
-        socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
+        if let Some(stream) = tcp(self.socket.get_ref()) {
+            socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
+        }
         Ok(self.position)
     }
 
@@ -192,11 +197,20 @@ impl Buyer {
     /// The next message that is not a ping.
     async fn message(&mut self) -> anyhow::Result<Value> {
         loop {
+            if let Some(message) = self.messages.pop_front() {
+                return Ok(message);
+            }
             match self.socket.next().await.context("the server hung up")?? {
-                Message::Text(text) if text.as_str() == "{}" => {
-                    self.socket.send(Message::text("{}")).await?;
+                Message::Text(text) => {
+                    for message in serde_json::Deserializer::from_str(&text).into_iter::<Value>() {
+                        match message? {
+                            Value::Object(ping) if ping.is_empty() => {
+                                self.socket.send(Message::text("{}")).await?;
+                            }
+                            message => self.messages.push_back(message),
+                        }
+                    }
                 }
-                Message::Text(text) => return Ok(serde_json::from_str(&text)?),
                 Message::Close(frame) => bail!("closed by the server: {frame:?}"),
                 _ => {}
             }

@@ -1,8 +1,12 @@
 //! Many buyers at once.
 
-use super::buyer::{Buyer, Joined, Position, Seen, Target};
+use super::{
+    Scene,
+    buyer::{Buyer, Joined, Position, Seen},
+};
 use anyhow::Context;
 use std::{
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,6 +28,7 @@ pub struct Read {
 
 /// Connected buyers, each read by a task of its own.
 pub struct Crowd {
+    first: usize,
     tasks: JoinSet<anyhow::Result<(usize, Option<Position>)>>,
     stops: Vec<oneshot::Sender<()>>,
     pub connected_in: Duration,
@@ -32,21 +37,24 @@ pub struct Crowd {
 impl Crowd {
     /// `since[n]`: where buyer n recovers from; what it missed goes to `reads` as well.
     pub async fn connect(
-        target: &Target,
-        count: usize,
+        scene: &Scene,
+        numbers: Range<usize>,
         since: Option<&[Position]>,
         reads: &mpsc::UnboundedSender<Read>,
         on_joined: impl Fn(usize, &Joined) -> anyhow::Result<()> + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
-        let (target, on_joined) = (Arc::new(target.clone()), Arc::new(on_joined));
+        let (progress, first) = (&scene.progress, numbers.start);
+        progress.count("buyers connected", numbers.len());
+        let (target, on_joined) = (Arc::new(scene.target.clone()), Arc::new(on_joined));
         let doors = Arc::new(Semaphore::new(AT_ONCE));
         let (ready, mut all_ready) = mpsc::channel::<()>(1);
-        let (mut tasks, mut stops) = (JoinSet::new(), Vec::with_capacity(count));
+        let (mut tasks, mut stops) = (JoinSet::new(), Vec::with_capacity(numbers.len()));
         let started = Instant::now();
-        for number in 0..count {
+        for number in numbers {
             let (target, doors, reads) = (Arc::clone(&target), Arc::clone(&doors), reads.clone());
             let (on_joined, ready) = (Arc::clone(&on_joined), ready.clone());
-            let since = since.map(|since| since[number].clone());
+            let progress = progress.clone();
+            let since = since.map(|since| since[number - first].clone());
             let (stop, mut stopped) = oneshot::channel();
             stops.push(stop);
             tasks.spawn(async move {
@@ -60,6 +68,7 @@ impl Crowd {
                 for seen in joined.publications {
                     let _ = reads.send(Read { number, seen, at });
                 }
+                progress.some(1);
                 drop(ready);
                 loop {
                     tokio::select! {
@@ -76,6 +85,7 @@ impl Crowd {
         // Ends when every task has dropped its sender: joined, or failed.
         let _ = all_ready.recv().await;
         let mut crowd = Self {
+            first,
             tasks,
             stops,
             connected_in: started.elapsed(),
@@ -92,7 +102,7 @@ impl Crowd {
         let mut positions = vec![Position::default(); self.tasks.len()];
         while let Some(ended) = self.tasks.join_next().await {
             let (number, position) = ended??;
-            positions[number] = position.unwrap_or_default();
+            positions[number - self.first] = position.unwrap_or_default();
         }
         Ok(positions)
     }

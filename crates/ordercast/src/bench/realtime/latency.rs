@@ -2,35 +2,19 @@
 
 use super::{
     Measured, RealtimeArgs, Scene,
-    buyer::user,
     crowd::{Crowd, Read},
     load::per,
+    publish::{Posted, post},
 };
-use crate::bench::{
-    http::{Client, request},
-    report::Latencies,
-    server::Server,
-};
+use crate::bench::report::Latencies;
 use anyhow::{bail, ensure};
-use futures_util::future::try_join_all;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Connections that post.
-const PUBLISHERS: usize = 64;
 /// Buyers that follow: each gets its next change long after it has read the last.
 const FOLLOWERS: usize = 2_000;
 /// After the last post; what has not come by then is lost.
 const GRACE: Duration = Duration::from_secs(10);
-
-/// An order of a buyer is made, which is one publication.
-#[derive(Clone, Copy, Debug)]
-pub struct Posted {
-    pub number: usize,
-    pub order: u64,
-    pub at: Instant,
-    pub answered: Instant,
-}
 
 /// Changes at a steady rate: each post has its time, and a server that is late is not waited for.
 pub async fn steady(args: &RealtimeArgs, scene: &Scene) -> anyhow::Result<Vec<Measured>> {
@@ -43,14 +27,16 @@ pub async fn steady(args: &RealtimeArgs, scene: &Scene) -> anyhow::Result<Vec<Me
         to_answer.record(posted.answered - posted.at);
     }
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
-    let disk = format!("one fdatasync takes {:.0} us", scene.sync_micros);
+    let disk = scene.sync_micros;
+    let disk = disk.map(|micros| format!("one fdatasync takes {micros:.0} us"));
     Ok(vec![
         Measured::new(
             "change posted to frame read, p50",
             "ms",
             millis(to_frame.percentile(50.0)),
         )
-        .beside(disk),
+        .beside(disk.unwrap_or_default())
+        .spread(to_frame.clone()),
         Measured::new(
             "change posted to frame read, p99",
             "ms",
@@ -90,12 +76,11 @@ async fn follow(
     count: usize,
     gap: Option<Duration>,
 ) -> anyhow::Result<(Vec<Posted>, Vec<Read>)> {
-    let server = scene.own()?;
     let followers = args.connections.min(FOLLOWERS);
     let (reads, mut read) = mpsc::unbounded_channel();
-    let crowd = Crowd::connect(&scene.target, followers, None, &reads, |_, _| Ok(())).await?;
+    let crowd = Crowd::connect(scene, 0..followers, None, &reads, |_, _| Ok(())).await?;
     drop(reads);
-    let mut posted = post(server, followers, count, gap).await?;
+    let mut posted = post(scene, followers, count, gap).await?;
     let mut seen: Vec<Read> = Vec::with_capacity(count);
     let waiting = async {
         while seen.len() < count {
@@ -106,12 +91,13 @@ async fn follow(
         }
     };
     let in_time = tokio::time::timeout(GRACE, waiting).await.is_ok();
+    // A buyer that failed says why something is missing.
+    crowd.reset().await?;
     ensure!(
-        in_time,
+        in_time && seen.len() == count,
         "{} of {count} changes were never delivered",
         count - seen.len()
     );
-    crowd.reset().await?;
     let order_of = |read: &Read| read.seen.data["order_id"].as_u64().unwrap_or(0);
     posted.sort_by_key(|posted| posted.order);
     seen.sort_by_key(order_of);
@@ -121,55 +107,4 @@ async fn follow(
         }
     }
     Ok((posted, seen))
-}
-
-/// Posts `count` orders of the buyers in turn.
-pub async fn post(
-    server: &Server,
-    buyers: usize,
-    count: usize,
-    gap: Option<Duration>,
-) -> anyhow::Result<Vec<Posted>> {
-    let started = tokio::time::Instant::now();
-    let publisher = async |first: usize| -> anyhow::Result<Vec<Posted>> {
-        let mut client = Client::connect(server.address).await?;
-        let mut posted = Vec::new();
-        for at in (first..count).step_by(PUBLISHERS) {
-            let number = at % buyers;
-            if let Some(gap) = gap {
-                tokio::time::sleep_until(started + gap * u32::try_from(at)?).await;
-            }
-            let at = Instant::now();
-            let order = create(server, &mut client, number).await?;
-            let answered = Instant::now();
-            posted.push(Posted {
-                number,
-                order,
-                at,
-                answered,
-            });
-        }
-        Ok(posted)
-    };
-    let all = try_join_all((0..PUBLISHERS).map(publisher)).await?;
-    Ok(all.into_iter().flatten().collect())
-}
-
-async fn create(server: &Server, client: &mut Client, number: usize) -> anyhow::Result<u64> {
-    let path = format!("/v1/projects/{}/orders", server.project);
-    let body = format!(
-        r#"{{"user_external_id":"{}","price":{{"amount":"1.99","currency":"USD"}}}}"#,
-        user(number)
-    );
-    let answer = client
-        .send(&request("POST", &path, &server.api_key, "", &body))
-        .await?;
-    if answer.status != 201 {
-        bail!(
-            "{}: {}",
-            answer.status,
-            String::from_utf8_lossy(answer.body)
-        );
-    }
-    crate::bench::order_id(answer.body)
 }

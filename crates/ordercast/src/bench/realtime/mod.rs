@@ -2,33 +2,36 @@
 
 mod buyer;
 mod crowd;
+mod held;
 mod latency;
 mod load;
+mod publish;
 mod reconnect;
+mod scene;
 
 use super::{
-    progress,
-    report::{Figure, print},
-    server::{JWT_SECRET, Server},
+    progress::Progress,
+    report::{Figure, Latencies, print},
 };
-use anyhow::{Context, bail, ensure};
-use buyer::{Auth, Target};
+use anyhow::ensure;
 use clap::{Args, ValueEnum};
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-};
+use scene::Scene;
+use std::{net::IpAddr, path::PathBuf};
+
+/// Files of a process that are no buyers.
+const SPARE_FILES: usize = 100;
 
 const AFTER_HELP: &str = "\
 Without --url it starts a server of its own on the first core and generates load on the last one.
-With --url it loads any server that speaks the Centrifuge protocol; what needs to publish is left out.
+With --url it loads any server that speaks the Centrifuge protocol; what needs to publish is left out
+unless --publish is given.
 
-A process may have 20,000 files: for more connections start several generators, each with source
-addresses of its own.
+Idle buyers that need more files than a process may have are held by several processes, on loopback
+from several source addresses.
 
 Examples:
   ordercast bench realtime
-  ordercast bench realtime --only idle --connections 6000 --json
+  ordercast bench realtime --only idle --tls --connections 6000 --json
   ordercast bench realtime --url ws://127.0.0.1:8000/connection/websocket --token eyJ... --channel 'news:{n}' --pid 4242";
 
 #[derive(Debug, Args)]
@@ -50,15 +53,33 @@ pub struct RealtimeArgs {
     /// subscribes them
     #[arg(long, requires = "url")]
     channel: Option<String>,
+    /// Publish by the protocol's publish command, which the server has to allow; needs --channel
+    #[arg(long, requires_all = ["url", "channel"])]
+    publish: bool,
+    /// PEM file of certificates to trust beside those of the system, for wss://
+    #[arg(long, value_name = "FILE", requires = "url")]
+    trust: Option<PathBuf>,
+    /// The server of our own speaks TLS
+    #[arg(long, conflicts_with = "url")]
+    tls: bool,
     /// Process of the server, to measure its memory and time
     #[arg(long, requires = "url")]
     pid: Option<u32>,
     /// Connections of the measurements of idle buyers and of reconnecting
     #[arg(long, default_value_t = 15_000)]
     connections: usize,
+    /// Processes that hold the idle buyers; without it, as many as their open files need
+    #[arg(long)]
+    processes: Option<usize>,
+    /// Number of the first buyer
+    #[arg(long, hide = true, default_value_t = 0)]
+    first: usize,
     /// Addresses of this machine to connect from, in turn
     #[arg(long, value_delimiter = ',')]
     source_addresses: Vec<IpAddr>,
+    /// Seconds until memory is read, in which what was freed goes back to the system
+    #[arg(long, default_value_t = 12)]
+    settle_seconds: u64,
     /// Seconds for which idle connections are watched; two pings or more
     #[arg(long, default_value_t = 55)]
     idle_seconds: u64,
@@ -94,6 +115,9 @@ enum Part {
     Burst,
     /// All connections broken at once, all back with recovery
     Reconnect,
+    // What the processes do that --processes starts.
+    #[value(hide = true)]
+    Hold,
 }
 
 impl Part {
@@ -108,7 +132,7 @@ impl Part {
     /// What only works where changes can be made.
     const fn publishes(self) -> bool {
         match self {
-            Self::Idle | Self::Churn => false,
+            Self::Idle | Self::Churn | Self::Hold => false,
             Self::Latency | Self::Burst | Self::Reconnect => true,
         }
     }
@@ -120,143 +144,87 @@ impl Part {
             Self::Latency => "latency",
             Self::Burst => "burst",
             Self::Reconnect => "reconnect",
+            Self::Hold => "hold",
         }
     }
 }
 
-/// A server to load: its own of every run, or the one that was named.
-struct Scene {
-    target: Target,
-    pid: Option<u32>,
-    own: Option<Server>,
-    /// Of the disk below the own server's database, microseconds.
-    sync_micros: f64,
-    _folder: Option<tempfile::TempDir>,
-}
+impl RealtimeArgs {
+    fn can_publish(&self) -> bool {
+        self.url.is_none() || self.publish
+    }
 
-impl Scene {
-    async fn open(args: &RealtimeArgs) -> anyhow::Result<Self> {
-        let sources = args.source_addresses.clone();
-        if let Some(url) = &args.url {
-            let auth = match (&args.token, &args.secret, args.project) {
-                (Some(token), _, _) => Auth::Token(token.clone()),
-                (None, Some(secret), Some(project)) => Auth::Data {
-                    project,
-                    secret: secret.clone(),
-                },
-                _ => Auth::Anonymous,
+    /// That hold idle buyers.
+    fn processes(&self) -> anyhow::Result<usize> {
+        let needed = self
+            .connections
+            .div_ceil(files()?.saturating_sub(SPARE_FILES).max(1));
+        Ok(self
+            .processes
+            .unwrap_or(needed)
+            .clamp(1, self.connections.max(1)))
+    }
+
+    fn check(&self, parts: &[Part]) -> anyhow::Result<()> {
+        ensure!(self.runs > 0, "--runs must be 1 or more");
+        for part in parts {
+            ensure!(
+                self.can_publish() || !part.publishes(),
+                "--only {} makes changes: leave --url out, or let buyers --publish",
+                part.name()
+            );
+            let (files, connections) = (files()?, self.connections);
+            let held = match part {
+                Part::Idle => connections.div_ceil(self.processes()?),
+                Part::Reconnect | Part::Hold => connections,
+                Part::Churn | Part::Latency | Part::Burst => 0,
             };
-            let target = Target {
-                address: resolve(url).await?,
-                url: url.clone(),
-                sources,
-                auth,
-                channel: args.channel.clone(),
-            };
-            return Ok(Self {
-                target,
-                pid: args.pid,
-                own: None,
-                sync_micros: f64::NAN,
-                _folder: None,
-            });
+            ensure!(
+                held + SPARE_FILES <= files,
+                "a process may have {files} files, too few for {held} connections of the part \
+                 {}: raise the limit, or give fewer --connections",
+                part.name()
+            );
         }
-        let folder = super::folder(args.folder.as_deref())?;
-        let sync_micros = super::sync_micros(folder.path())?;
-        let cores = std::thread::available_parallelism()?.get();
-        let server = Server::start_apart(&folder.path().join("data"), cores).await?;
-        let target = Target {
-            address: server.address,
-            url: format!("ws://{}/connection/websocket", server.address),
-            sources,
-            auth: Auth::Data {
-                project: server.project,
-                secret: JWT_SECRET.to_owned(),
-            },
-            channel: None,
-        };
-        Ok(Self {
-            target,
-            pid: Some(server.pid()),
-            own: Some(server),
-            sync_micros,
-            _folder: Some(folder),
-        })
-    }
-
-    fn own(&self) -> anyhow::Result<&Server> {
-        self.own.as_ref().context(
-            "this measurement makes changes, and needs a server of its own: leave --url out",
-        )
+        Ok(())
     }
 }
 
-async fn resolve(url: &str) -> anyhow::Result<SocketAddr> {
-    let rest = url.strip_prefix("ws://").with_context(|| {
-        format!("--url {url:?} must begin with ws://; TLS is not measured here")
-    })?;
-    let host = rest.split('/').next().unwrap_or_default();
-    let host = if host.contains(':') {
-        host.to_owned()
-    } else {
-        format!("{host}:80")
-    };
-    let mut addresses = tokio::net::lookup_host(&host)
-        .await
-        .with_context(|| format!("cannot find {host}"))?;
-    addresses
-        .next()
-        .with_context(|| format!("{host} has no address"))
+/// That this process may have open, and each that it starts.
+fn files() -> anyhow::Result<usize> {
+    Ok(usize::try_from(rlimit::increase_nofile_limit(u64::MAX)?)?)
 }
 
 pub async fn run(args: &RealtimeArgs) -> anyhow::Result<()> {
-    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0);
-    let wanted = u64::try_from(args.connections)? + 100;
-    ensure!(
-        files >= wanted,
-        "this process may have {files} files, and --connections {} needs {wanted}: raise the limit, or \
-         start several generators with fewer each",
-        args.connections
-    );
-    ensure!(args.runs > 0, "--runs must be 1 or more");
     let parts: Vec<_> = match args.only {
         Some(part) => vec![part],
         None => Part::ALL
             .into_iter()
-            .filter(|part| args.url.is_none() || !part.publishes())
+            .filter(|part| args.can_publish() || !part.publishes())
             .collect(),
     };
-    if let Some(part) = parts
-        .iter()
-        .find(|part| part.publishes() && args.url.is_some())
-    {
-        bail!(
-            "--only {} makes changes, and needs a server of its own: leave --url out",
-            part.name()
-        );
+    args.check(&parts)?;
+    if args.only == Some(Part::Hold) {
+        return held::hold(args, &Scene::open(args, &Progress::hidden()).await?).await;
     }
-    let mut figures = Vec::new();
+    let (progress, mut figures) = (Progress::new(), Vec::new());
     for part in parts {
         let mut runs = Vec::new();
         for run in 0..args.runs {
-            progress(&format!(
-                "{}, run {} of {}",
-                part.name(),
-                run + 1,
-                args.runs
-            ));
-            let scene = Scene::open(args).await?;
+            progress.run(part.name(), run, args.runs);
+            let scene = Scene::open(args, &progress).await?;
             runs.push(match part {
                 Part::Idle => load::idle(args, &scene).await?,
                 Part::Churn => load::churn(args, &scene).await?,
                 Part::Latency => latency::steady(args, &scene).await?,
                 Part::Burst => latency::burst(args, &scene).await?,
                 Part::Reconnect => reconnect::all(args, &scene).await?,
+                Part::Hold => Vec::new(),
             });
         }
-        figures.extend(collect(&runs));
+        figures.extend(collect(&runs)?);
     }
-    progress("");
+    progress.end();
     print(&figures, args.json);
     Ok(())
 }
@@ -268,6 +236,7 @@ struct Measured {
     unit: &'static str,
     value: f64,
     beside: String,
+    spread: Option<Latencies>,
 }
 
 impl Measured {
@@ -277,6 +246,7 @@ impl Measured {
             unit,
             value,
             beside: String::new(),
+            spread: None,
         }
     }
 
@@ -284,24 +254,29 @@ impl Measured {
         self.beside = what;
         self
     }
+
+    fn spread(mut self, latencies: Latencies) -> Self {
+        self.spread = Some(latencies);
+        self
+    }
 }
 
-fn collect(runs: &[Vec<Measured>]) -> Vec<Figure> {
+fn collect(runs: &[Vec<Measured>]) -> anyhow::Result<Vec<Figure>> {
     let Some(first) = runs.first() else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
-    first
-        .iter()
-        .enumerate()
-        .map(|(at, measured)| {
-            let values = runs.iter().filter_map(|run| run.get(at));
-            let values = values.map(|measured| measured.value).collect();
-            Figure::new(
-                measured.name,
-                measured.unit,
-                values,
-                measured.beside.clone(),
-            )
-        })
-        .collect()
+    let mut figures = Vec::new();
+    for (at, measured) in first.iter().enumerate() {
+        let of_all_runs = || runs.iter().filter_map(|run| run.get(at));
+        let values = of_all_runs().map(|measured| measured.value).collect();
+        let (name, unit) = (measured.name, measured.unit);
+        let mut figure = Figure::new(name, unit, values, measured.beside.clone());
+        let mut all = Latencies::new()?;
+        for spread in of_all_runs().filter_map(|measured| measured.spread.as_ref()) {
+            all.add(spread)?;
+        }
+        figure.histogram = all.buckets();
+        figures.push(figure);
+    }
+    Ok(figures)
 }

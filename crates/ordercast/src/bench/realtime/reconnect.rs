@@ -4,7 +4,7 @@ use super::{
     Measured, RealtimeArgs, Scene,
     buyer::{Joined, Position},
     crowd::Crowd,
-    latency::post,
+    publish::post,
 };
 use anyhow::ensure;
 use std::sync::Arc;
@@ -14,15 +14,14 @@ use tokio::sync::mpsc;
 const CHANGED: usize = 3_000;
 
 pub async fn all(args: &RealtimeArgs, scene: &Scene) -> anyhow::Result<Vec<Measured>> {
-    let server = scene.own()?;
     let count = args.connections;
     let (reads, mut read) = mpsc::unbounded_channel();
     // A position other than the very first for everybody.
-    let crowd = Crowd::connect(&scene.target, count, None, &reads, |_, _| Ok(())).await?;
+    let crowd = Crowd::connect(scene, 0..count, None, &reads, |_, _| Ok(())).await?;
     let before = crowd.reset().await?;
     while read.try_recv().is_ok() {}
     let changed = count.min(CHANGED);
-    let posted = post(server, changed, changed, None).await?;
+    let posted = post(scene, changed, changed, None).await?;
 
     let positions: Arc<[Position]> = before.into();
     let known = Arc::clone(&positions);
@@ -40,7 +39,7 @@ pub async fn all(args: &RealtimeArgs, scene: &Scene) -> anyhow::Result<Vec<Measu
         );
         Ok(())
     };
-    let crowd = Crowd::connect(&scene.target, count, Some(&positions), &reads, check).await?;
+    let crowd = Crowd::connect(scene, 0..count, Some(&positions), &reads, check).await?;
     let took = crowd.connected_in;
     crowd.reset().await?;
     drop(reads);
