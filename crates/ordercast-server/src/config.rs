@@ -83,6 +83,11 @@ pub struct Config {
     #[config(env = "ORDERCAST_CONNECTIONS")]
     pub connections: Option<usize>,
 
+    /// What all realtime clients together may leave unread in the server's memory, MiB, 1 to 65536.
+    /// Beyond it whoever reads least is closed, and recovers.
+    #[config(env = "ORDERCAST_OUTBOUND_MIB", default = 256)]
+    pub outbound_mib: u32,
+
     /// Requests of one API key, per second, twice as many at once; 429 beyond. 0: no limit. The root
     /// key has none.
     #[config(env = "ORDERCAST_REQUESTS_PER_KEY", default = 50)]
@@ -246,6 +251,7 @@ impl Config {
             "1 or more",
         )?;
         range("connect_burst", self.connect_burst, any, "1 or more")?;
+        range("outbound_mib", self.outbound_mib, 1..=65_536, "1 to 65536")?;
         let lone = |name, value: &PathBuf, rule| {
             let value = value.display().to_string();
             Err(ConfigError::Value { name, value, rule })
@@ -285,6 +291,10 @@ impl Config {
         let certificate = self.tls_certificate.clone()?;
         let key = self.tls_key.clone()?;
         Some(tls::Files { certificate, key })
+    }
+
+    pub(crate) fn outbound_bytes(&self) -> usize {
+        usize::try_from(u64::from(self.outbound_mib) << 20).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn jwks_reach(&self) -> Reach {

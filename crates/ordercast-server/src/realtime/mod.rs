@@ -5,6 +5,7 @@
 //! store's writer publishes through [`Realtime::publish`]; everything else starts at a
 //! transport's route: `upgrade`, `http_stream`, `sse` with `emulation`, `uni_sse`, `uni_http_stream`.
 
+mod backlog;
 mod connection;
 mod cors;
 mod door;
@@ -32,6 +33,7 @@ use axum::{
     Router, middleware,
     routing::{get, options},
 };
+use backlog::Backlog;
 use door::Admission;
 use hub::Hub;
 use ipnet::IpNet;
@@ -87,6 +89,7 @@ pub struct Shared {
     /// Of clients that cannot answer.
     one_way: Arc<SessionConfig>,
     admission: Admission,
+    backlog: Arc<Backlog>,
     trusted_proxies: Vec<IpNet>,
     /// Names this process to clients, who send it back.
     node: String,
@@ -119,7 +122,7 @@ impl Realtime {
     pub fn start(config: &Config, publisher: Publisher, store: Store, auth: Auth) -> Self {
         describe();
         let clock = Clock::start();
-        let connections = config.connections.unwrap_or_else(connections_max);
+        let connections = connections_max(config.connections);
         let registry = Arc::new(Registry::new(connections, config.connections_per_ip));
         let wheel = Arc::new(Wheel::new(clock));
         let wheel_task = tokio::spawn(Arc::clone(&wheel).run(Arc::clone(&registry)));
@@ -143,6 +146,7 @@ impl Realtime {
             }),
             session: Arc::new(session),
             admission: Admission::new(config.connects_per_second, config.connect_burst),
+            backlog: Arc::new(Backlog::new(config.outbound_bytes())),
             trusted_proxies: config.trusted_proxies.clone(),
             node: data_encoding::HEXLOWER.encode(&crate::clock::random::<16>()),
             allowed_origins: config.allowed_origins.clone(),
@@ -186,12 +190,10 @@ impl Realtime {
     /// Lets nobody in any more and closes every connection with 3001, spread over `window`.
     pub async fn drain(self, window: Duration) {
         self.shared.draining.store(true, Ordering::Relaxed);
-        let peers = self.shared.registry.all();
-        let pause = window / u32::try_from(peers.len().max(1)).unwrap_or(u32::MAX);
-        for peer in peers {
+        spread(self.shared.registry.all(), window, |peer| {
             peer.with(|session, _, out| session.on_shutdown(out));
-            tokio::time::sleep(pause).await;
-        }
+        })
+        .await;
         // Those that came in while the others were closed.
         for peer in self.shared.registry.all() {
             peer.with(|session, _, out| session.on_shutdown(out));
@@ -201,8 +203,22 @@ impl Realtime {
     }
 }
 
+/// Visits all in equal steps over `window`.
+///
+/// Each has its own time, counted from the start: pauses between them would each be rounded up to
+/// the timer's millisecond, and the drain of 100,000 connections would take minutes.
+async fn spread<T>(all: Vec<T>, window: Duration, mut visit: impl FnMut(T)) {
+    let started = tokio::time::Instant::now();
+    let count = u32::try_from(all.len().max(1)).unwrap_or(u32::MAX);
+    for (at, one) in (0..).zip(all) {
+        tokio::time::sleep_until(started + window * at / count).await;
+        visit(one);
+    }
+}
+
 /// Raises the limit of open files as far as it goes; a tenth is left for the database and for HTTP.
-fn connections_max() -> usize {
+/// `wanted`: the operator's own bound.
+fn connections_max(wanted: Option<usize>) -> usize {
     let files = match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(files) => files,
         Err(error) => {
@@ -210,7 +226,15 @@ fn connections_max() -> usize {
             1_024
         }
     };
-    let connections = usize::try_from(files / 10 * 9).unwrap_or(usize::MAX);
+    let possible = usize::try_from(files / 10 * 9).unwrap_or(usize::MAX);
+    let connections = wanted.unwrap_or(possible);
+    if connections > possible {
+        tracing::warn!(
+            connections,
+            possible,
+            "the setting connections is above what the limit of open files allows"
+        );
+    }
     tracing::info!(
         files,
         connections,
@@ -221,6 +245,10 @@ fn connections_max() -> usize {
 
 fn describe() {
     describe_gauge!("ordercast_connections", "Open realtime connections");
+    describe_gauge!(
+        "ordercast_outbound_bytes",
+        "Bytes that realtime clients have not read, in the server's own memory"
+    );
     describe_counter!(
         "ordercast_connections_refused_total",
         "Connections not let in, by why"
@@ -235,4 +263,31 @@ fn describe() {
         "ordercast_publications_sent_total",
         "Publications written to connections"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_drain_of_many_is_spread_over_its_window_and_ends_with_it() {
+        let window = Duration::from_secs(5);
+        let started = tokio::time::Instant::now();
+        let mut visits = Vec::new();
+        spread((0..50_000).collect(), window, |one: u32| {
+            visits.push((one, started.elapsed()));
+        })
+        .await;
+        assert!(visits.iter().map(|(one, _)| *one).eq(0..50_000));
+        // The clock is made up: only what was waited for has passed.
+        let timer = Duration::from_millis(1);
+        for (one, at) in visits {
+            let due = window * one / 50_000;
+            assert!(
+                at >= due && at <= due + timer,
+                "{one} at {at:?}, not {due:?}"
+            );
+        }
+        assert!(started.elapsed() <= window + timer);
+    }
 }

@@ -7,6 +7,7 @@
 
 use super::{
     Clock,
+    backlog::{Backlog, Share},
     form::Form,
     frame::{self, Received},
     socket::Socket,
@@ -26,13 +27,14 @@ use parking_lot::Mutex;
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-/// Outstanding frames and bytes of a reader that does not read (realtime contract, A12).
+/// Outstanding frames of a reader that does not read (realtime contract, A12); of bytes
+/// [`Backlog`] knows.
 const QUEUE_FRAMES_MAX: usize = 256;
-const QUEUE_BYTES_MAX: usize = 64 * 1024;
 /// Frames given to the kernel in one call.
 const SLICES_MAX: usize = 16;
 /// After the last frame, for the client to read it.
@@ -81,6 +83,8 @@ struct Inner {
     session: Session,
     queue: VecDeque<Bytes>,
     queue_bytes: usize,
+    /// `queue_bytes` as all connections count it.
+    share: Share,
     life: Life,
     /// The wheel's next visit.
     scheduled: Duration,
@@ -99,11 +103,19 @@ enum Life {
 }
 
 impl Peer {
-    pub fn new(id: u64, form: Form, outlet: Outlet, clock: Clock, session: Session) -> Self {
+    pub fn new(
+        id: u64,
+        form: Form,
+        outlet: Outlet,
+        clock: Clock,
+        backlog: Arc<Backlog>,
+        session: Session,
+    ) -> Self {
         let inner = Inner {
             session,
             queue: VecDeque::new(),
             queue_bytes: 0,
+            share: Share::new(backlog),
             life: Life::Open,
             scheduled: Duration::MAX,
             joined: None,
@@ -346,9 +358,11 @@ impl Peer {
     /// For a response body: the next frame, `None` after the last.
     pub fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.waker.register(cx.waker());
-        let mut inner = self.inner.lock();
+        let mut locked = self.inner.lock();
+        let inner = &mut *locked;
         if let Some(frame) = inner.queue.pop_front() {
             inner.queue_bytes -= frame.len();
+            inner.share.set(inner.queue_bytes);
             if inner.queue.is_empty() {
                 inner.queue = VecDeque::new();
             }
@@ -387,11 +401,10 @@ impl Peer {
         self.check_bounds(inner, work);
     }
 
-    /// The frame at the front is being written: one long reply is no sign of a slow reader.
     fn check_bounds(&self, inner: &mut Inner, work: &mut Work) {
         let front = inner.queue.front().map_or(0, Bytes::len);
-        let is_within =
-            inner.queue.len() <= QUEUE_FRAMES_MAX && inner.queue_bytes - front <= QUEUE_BYTES_MAX;
+        let is_within = inner.queue.len() <= QUEUE_FRAMES_MAX
+            && inner.share.backlog.allows(inner.queue_bytes, front);
         if inner.life != Life::Open || is_within {
             return;
         }
@@ -429,6 +442,7 @@ impl Peer {
             Outlet::Body(_) if inner.queue.is_empty() => {}
             Outlet::Body(_) => self.waker.wake(),
         }
+        inner.share.set(inner.queue_bytes);
     }
 
     /// Writes what the kernel takes. Only `WouldBlock` may leave something queued: with any other

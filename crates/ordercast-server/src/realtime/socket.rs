@@ -24,8 +24,13 @@ pub struct TlsSocket {
     state: Mutex<ServerConnection>,
 }
 
+/// What rustls may hold of frames that the kernel does not take, sealed: beyond the bound on what is
+/// outstanding, so it must be small beside it. One record's worth.
+const SEALED_BYTES_MAX: usize = 16 * 1024;
+
 impl TlsSocket {
-    pub fn new(stream: TcpStream, state: ServerConnection) -> Self {
+    pub fn new(stream: TcpStream, mut state: ServerConnection) -> Self {
+        state.set_buffer_limit(Some(SEALED_BYTES_MAX));
         Self {
             stream,
             state: Mutex::new(state),

@@ -1,6 +1,12 @@
 //! The bound on what is outstanding, over a real socket.
 
-use super::{super::socket::TlsSocket, *};
+use super::{
+    super::{
+        backlog::{Backlog, Share},
+        socket::TlsSocket,
+    },
+    *,
+};
 use ordercast_core::session::SessionConfig;
 use std::{future::poll_fn, pin::Pin, sync::Arc};
 use tokio::{
@@ -18,6 +24,8 @@ use tokio_rustls::{
 
 /// Far more than both ends' kernels hold, so that most of it waits here.
 const REPLY_BYTES: usize = 16 * 1024 * 1024;
+/// What may wait behind the frame that is being written.
+const QUEUE_BYTES_MAX: usize = 64 * 1024;
 const NAME: &str = "orders.example";
 
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +38,10 @@ type Client = Pin<Box<dyn AsyncRead>>;
 
 /// A connection, and the client's end of it, that has not read anything.
 async fn connection(layer: Layer) -> (Arc<Peer>, Client) {
+    connection_with(layer, Arc::new(Backlog::new(usize::MAX))).await
+}
+
+async fn connection_with(layer: Layer, backlog: Arc<Backlog>) -> (Arc<Peer>, Client) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let address = listener.local_addr().expect("address");
     let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
@@ -45,6 +57,7 @@ async fn connection(layer: Layer) -> (Arc<Peer>, Client) {
         Form::WebSocketJson,
         Outlet::Socket(socket),
         clock,
+        backlog,
         session,
     );
     (Arc::new(peer), client)
@@ -153,5 +166,30 @@ async fn what_waits_behind_the_frame_that_is_being_written_is_bounded_in_bytes_a
         assert!(!peer.is_closing(), "{count} frames of {size} bytes");
         peer.send(frame(b'c', size));
         assert!(peer.is_closing(), "{count} frames of {size} bytes and one");
+    }
+}
+
+#[tokio::test]
+async fn while_all_together_have_too_much_unread_whoever_reads_stays() {
+    for layer in [Layer::Plain, Layer::Tls] {
+        let backlog = Arc::new(Backlog::new(2 * REPLY_BYTES));
+        let mut others = Share::new(Arc::clone(&backlog));
+        let (stalled, _stalled) = connection_with(layer, Arc::clone(&backlog)).await;
+        let (reading, mut client) = connection_with(layer, Arc::clone(&backlog)).await;
+        stalled.send(frame(b'r', REPLY_BYTES));
+        assert!(!stalled.is_closing(), "{layer:?}: there is room");
+        others.set(2 * REPLY_BYTES);
+        // As a ping would be.
+        stalled.send(frame(b'c', 2));
+        assert!(stalled.is_closing(), "{layer:?}");
+        reading.send(frame(b'c', 100));
+        assert!(!reading.is_closing(), "{layer:?}");
+        let mut read = [0; 100];
+        client.read_exact(&mut read).await.expect("read");
+        assert_eq!(read, [b'c'; 100], "{layer:?}");
+
+        drop((stalled, others));
+        reading.send(frame(b'r', REPLY_BYTES));
+        assert!(!reading.is_closing(), "{layer:?}: there is room again");
     }
 }
