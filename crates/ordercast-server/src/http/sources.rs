@@ -54,6 +54,7 @@ struct CreateBody {
 
 /// What of a source is to change; what is not named stays
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = SourceChange)]
 struct ChangeBody {
     /// An empty one takes it away.
@@ -203,7 +204,7 @@ pub async fn create(
             let rule = "is not for this provider";
             return Err(Problem::invalid("secret", rule));
         }
-        (_, Some(secret)) => visible("secret", secret)?,
+        (provider, Some(secret)) => usable(provider, secret)?,
         (_, None) => made(provider),
     };
     let api_key = new.api_key.map(|key| api_key(provider, key)).transpose()?;
@@ -352,7 +353,7 @@ pub async fn rotate(
         ));
     }
     let secret = match wanted.secret {
-        Some(secret) => visible("secret", secret)?,
+        Some(secret) => usable(found.provider, secret)?,
         None => made(found.provider),
     };
     let change = SourceChange::Rotate {
@@ -454,6 +455,20 @@ fn visible(field: &str, text: String) -> Result<String, Problem> {
         let rule = "must be 8 to 500 visible characters";
         Err(Problem::invalid(field, rule))
     }
+}
+
+/// A secret with which nothing could ever be verified is refused at once.
+fn usable(provider: Provider, secret: String) -> Result<String, Problem> {
+    let is_hex = |text: &str| {
+        data_encoding::HEXUPPER_PERMISSIVE
+            .decode(text.as_bytes())
+            .is_ok()
+    };
+    if provider == Provider::Adyen && !is_hex(&secret) {
+        let rule = "must be the HMAC key that Adyen shows, in hexadecimal digits";
+        return Err(Problem::invalid("secret", rule));
+    }
+    visible("secret", secret)
 }
 
 /// The reference takes its merchant's id beside the key, and has it in its addresses.

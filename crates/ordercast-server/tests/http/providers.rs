@@ -367,6 +367,10 @@ async fn sources_are_made_changed_rotated_and_ended() {
     )
     .await;
     assert_eq!(status(&f, order).await, "new", "by this source's own word");
+    // A misspelt setting would silently not be there.
+    let misspelt = json!({ "adresses": ["18.209.80.3"] }).to_string();
+    let refused = f.send(Method::PATCH, &path, &headers, misspelt).await;
+    assert_eq!(refused.status.as_u16(), 422, "{}", refused.text);
     let listed = f.get(&f.v1("/sources"), &f.api_key).await;
     assert_eq!(listed.json()["sources"].as_array().map(Vec::len), Some(2));
     assert!(!listed.text.contains(&newest));
@@ -389,6 +393,10 @@ async fn sources_are_made_changed_rotated_and_ended() {
         (
             json!({ "provider": "stripe", "addresses": ["nowhere"] }),
             "addresses",
+        ),
+        (
+            json!({ "provider": "adyen", "secret": "not-hexadecimal" }),
+            "secret",
         ),
         (json!({ "provider": "paypal" }), "webhook_id"),
         (json!({ "provider": "standard" }), "fields"),
