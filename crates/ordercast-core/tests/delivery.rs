@@ -12,7 +12,7 @@ use ordercast_core::{
         Actor, Cause, Content, Facets, Fact, Item, Mode as OrderMode, Observed, Order, Status,
         observe,
     },
-    provider::reference,
+    provider::{Provider, Request, SourceSettings, read},
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -206,7 +206,14 @@ fn what_is_sent_is_read_as_what_happened() {
         ] {
             let event = event(kind, Some(from), Status::Paid);
             for (notification, body) in bodies(mode, &event, &now) {
-                let read = reference::parse(&body, now.project, "hash").expect("understood");
+                let request = Request {
+                    headers: &[],
+                    body: &body,
+                };
+                let settings = SourceSettings::default();
+                let read = read(Provider::Reference, request, now.project, &settings, "hash")
+                    .expect("understood")
+                    .remove(0);
                 assert_eq!(read.kind, notification.as_str());
                 match (notification, read.fact) {
                     (

@@ -133,7 +133,10 @@ impl Bound {
             store,
             auth,
             metrics,
-            inbox: Arc::new(Inbox::new(Arc::clone(&sending))),
+            inbox: Arc::new(Inbox::new(
+                Arc::clone(&sending),
+                config.trusted_proxies.clone(),
+            )),
             sending,
             stopping,
         };

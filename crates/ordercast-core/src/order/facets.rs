@@ -62,6 +62,21 @@ pub enum Flag {
 }
 
 impl Flag {
+    /// For people who wonder why.
+    pub(super) const fn sentence(self) -> &'static str {
+        match self {
+            Self::AmountMismatch => "its currency is not the order's, so its amount is not counted",
+            Self::MarkedPaid => "paid by word of the shop",
+            Self::PaidLate => "paid after the order's stated life",
+            Self::UnderReview => "somebody looks into it",
+            Self::DeliveredUnpaid => "handed over before the money was in",
+            Self::DuplicatePayment => "another attempt has paid already: refund one",
+            Self::NeedsDecision => "the order is canceled but holds money: refund it",
+            Self::PaidOver => "more than the price is in",
+            Self::PaidPartial => "less than the price is in",
+        }
+    }
+
     const fn stays(self) -> bool {
         match self {
             Self::AmountMismatch | Self::MarkedPaid | Self::PaidLate | Self::UnderReview => true,

@@ -3,6 +3,7 @@
 use super::{
     Attempt, Cause, Changed, Flag, Fulfilment, FulfilmentStep, Life, Order, RefundSize, Status,
     apply::{Undo, next_version},
+    attempt::RefundNews,
 };
 use crate::{
     ids::{AttemptId, RefundId, Sku},
@@ -102,7 +103,11 @@ pub fn request(order: &Order, request: &Request, cause: &Cause) -> Result<Change
                 Some(money) => money.minor,
             };
             attempt
-                .refund(Some(id.clone()), RefundSize::Part(minor))
+                .refund(RefundNews {
+                    id: Some(id.clone()),
+                    size: RefundSize::Part(minor),
+                    occurred_at: None,
+                })
                 .map_err(|_| Refusal::RefundExists)?;
         }
         Request::ReverseRefund { id } => {
@@ -116,7 +121,11 @@ pub fn request(order: &Order, request: &Request, cause: &Cause) -> Result<Change
                 .find(is_live)
                 .ok_or(Refusal::UnknownRefund)?;
             attempt
-                .reverse_refund(Some(id.clone()))
+                .reverse_refund(RefundNews {
+                    id: Some(id.clone()),
+                    size: RefundSize::Unknown,
+                    occurred_at: None,
+                })
                 .map_err(|_| Refusal::UnknownRefund)?;
             undo = Undo::Yes;
         }
