@@ -75,7 +75,7 @@ pub struct Config {
     #[config(env = "ORDERCAST_CONNECTIONS_PER_USER", default = 8)]
     pub connections_per_user: usize,
 
-    /// Realtime connections from one address.
+    /// Realtime connections from one address, or from one /64 network of IPv6.
     #[config(env = "ORDERCAST_CONNECTIONS_PER_IP", default = 64)]
     pub connections_per_ip: usize,
 

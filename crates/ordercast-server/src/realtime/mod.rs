@@ -38,6 +38,7 @@ use ipnet::IpNet;
 use metrics::{describe_counter, describe_gauge};
 use ordercast_core::{Timestamp, session::SessionConfig};
 use ordercast_store::{Committed, Store};
+use peer::Outbound;
 use registry::Registry;
 use std::{
     sync::{
@@ -51,6 +52,9 @@ use wheel::Wheel;
 
 /// After the last close frame, for clients to answer theirs.
 const DRAIN_GRACE: Duration = Duration::from_secs(3);
+
+/// What waits for all clients together (guarantees, I29).
+const OUTBOUND_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Monotonic time since the start, and the time of day.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +91,7 @@ pub struct Shared {
     /// Of clients that cannot answer.
     one_way: Arc<SessionConfig>,
     admission: Admission,
+    outbound: Arc<Outbound>,
     trusted_proxies: Vec<IpNet>,
     /// Names this process to clients, who send it back.
     node: String,
@@ -143,6 +148,7 @@ impl Realtime {
             }),
             session: Arc::new(session),
             admission: Admission::new(config.connects_per_second, config.connect_burst),
+            outbound: Arc::new(Outbound::new(OUTBOUND_BYTES_MAX)),
             trusted_proxies: config.trusted_proxies.clone(),
             node: data_encoding::HEXLOWER.encode(&crate::clock::random::<16>()),
             allowed_origins: config.allowed_origins.clone(),
@@ -186,19 +192,24 @@ impl Realtime {
     /// Lets nobody in any more and closes every connection with 3001, spread over `window`.
     pub async fn drain(self, window: Duration) {
         self.shared.draining.store(true, Ordering::Relaxed);
+        // Whoever is not among them yet sees the flag when they join.
         let peers = self.shared.registry.all();
-        let pause = window / u32::try_from(peers.len().max(1)).unwrap_or(u32::MAX);
-        for peer in peers {
-            peer.with(|session, _, out| session.on_shutdown(out));
-            tokio::time::sleep(pause).await;
-        }
-        // Those that came in while the others were closed.
-        for peer in self.shared.registry.all() {
+        let started = tokio::time::Instant::now();
+        for (at, peer) in peers.iter().enumerate() {
+            tokio::time::sleep_until(started + turn(window, at, peers.len())).await;
             peer.with(|session, _, out| session.on_shutdown(out));
         }
+        drop(peers);
         let _ = tokio::time::timeout(DRAIN_GRACE, self.shared.registry.empty()).await;
         self.wheel_task.abort();
     }
+}
+
+/// When the `at`th of `count` has its turn in the window. From its start, not from the one before: timers
+/// are a millisecond late, and thousands of them would add up to many times the window.
+fn turn(window: Duration, at: usize, count: usize) -> Duration {
+    let count = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+    (window * u32::try_from(at).unwrap_or(u32::MAX)) / count
 }
 
 /// Raises the limit of open files as far as it goes; a tenth is left for the database and for HTTP.
@@ -221,6 +232,10 @@ fn connections_max() -> usize {
 
 fn describe() {
     describe_gauge!("ordercast_connections", "Open realtime connections");
+    describe_gauge!(
+        "ordercast_outbound_bytes",
+        "Bytes that wait for clients to read, at most 256 MiB"
+    );
     describe_counter!(
         "ordercast_connections_refused_total",
         "Connections not let in, by why"
@@ -235,4 +250,22 @@ fn describe() {
         "ordercast_publications_sent_total",
         "Publications written to connections"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drain_takes_its_window_however_many_there_are() {
+        let window = Duration::from_secs(5);
+        for count in [1, 2, 3, 20_000, 1_000_000] {
+            let turns: Vec<_> = (0..count).map(|at| turn(window, at, count)).collect();
+            assert_eq!(turns.first(), Some(&Duration::ZERO));
+            assert!(turns.is_sorted());
+            assert!(turns.iter().all(|turn| *turn < window), "{count}");
+        }
+        assert_eq!(turn(window, 1, 2), window / 2);
+        assert_eq!(turn(Duration::ZERO, 7, 9), Duration::ZERO);
+    }
 }

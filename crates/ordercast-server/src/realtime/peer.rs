@@ -5,6 +5,10 @@
 //! a transport is differs in two values only: the [`Form`] of its messages, and the [`Outlet`] that
 //! takes them.
 
+mod queue;
+
+pub use queue::Outbound;
+
 use super::{
     Clock,
     form::Form,
@@ -12,7 +16,7 @@ use super::{
     socket::Socket,
 };
 use crate::http::Hangup;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use centrifuge_protocol::{
     CloseReason, Command, Encoding, decode_commands, decode_connect_request,
 };
@@ -23,18 +27,15 @@ use ordercast_core::{
     session::{Action, COMMANDS_PER_FRAME_MAX, Delivery, Session},
 };
 use parking_lot::Mutex;
+use queue::{Fill, Queue};
 use std::{
     collections::VecDeque,
-    io::{self, IoSlice},
+    io,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-/// Outstanding frames and bytes of a reader that does not read (realtime contract, A12).
-const QUEUE_FRAMES_MAX: usize = 256;
-const QUEUE_BYTES_MAX: usize = 64 * 1024;
-/// Frames given to the kernel in one call.
-const SLICES_MAX: usize = 16;
 /// After the last frame, for the client to read it.
 pub const LINGER: Duration = Duration::from_secs(2);
 
@@ -73,14 +74,14 @@ pub struct Peer {
     /// Wakes whoever runs the connection: a write was blocked, a frame is there, it was closed.
     waker: AtomicWaker,
     clock: Clock,
+    outbound: Arc<Outbound>,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
     session: Session,
-    queue: VecDeque<Bytes>,
-    queue_bytes: usize,
+    queue: Queue,
     life: Life,
     /// The wheel's next visit.
     scheduled: Duration,
@@ -99,11 +100,17 @@ enum Life {
 }
 
 impl Peer {
-    pub fn new(id: u64, form: Form, outlet: Outlet, clock: Clock, session: Session) -> Self {
+    pub fn new(
+        id: u64,
+        form: Form,
+        outlet: Outlet,
+        clock: Clock,
+        outbound: Arc<Outbound>,
+        session: Session,
+    ) -> Self {
         let inner = Inner {
             session,
-            queue: VecDeque::new(),
-            queue_bytes: 0,
+            queue: Queue::default(),
             life: Life::Open,
             scheduled: Duration::MAX,
             joined: None,
@@ -115,6 +122,7 @@ impl Peer {
             outlet,
             waker: AtomicWaker::new(),
             clock,
+            outbound,
             inner: Mutex::new(inner),
         }
     }
@@ -296,6 +304,7 @@ impl Peer {
         let mut inner = self.inner.lock();
         self.close(&mut inner, code, reason);
         self.flush(&mut inner);
+        inner.queue.settle(&self.outbound);
     }
 
     /// Nothing more will be read or written for the session.
@@ -336,7 +345,11 @@ impl Peer {
                 }
             }
             match socket.poll_writable(cx) {
-                Poll::Ready(Ok(())) => self.flush(&mut self.inner.lock()),
+                Poll::Ready(Ok(())) => {
+                    let mut inner = self.inner.lock();
+                    self.flush(&mut inner);
+                    inner.queue.settle(&self.outbound);
+                }
                 Poll::Ready(Err(_)) => return Poll::Ready(false),
                 Poll::Pending => return Poll::Pending,
             }
@@ -347,11 +360,8 @@ impl Peer {
     pub fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.waker.register(cx.waker());
         let mut inner = self.inner.lock();
-        if let Some(frame) = inner.queue.pop_front() {
-            inner.queue_bytes -= frame.len();
-            if inner.queue.is_empty() {
-                inner.queue = VecDeque::new();
-            }
+        if let Some(frame) = inner.queue.pop() {
+            inner.queue.settle(&self.outbound);
             return Poll::Ready(Some(frame));
         }
         if inner.life == Life::Open {
@@ -387,18 +397,13 @@ impl Peer {
         self.check_bounds(inner, work);
     }
 
-    /// The frame at the front is being written: one long reply is no sign of a slow reader.
     fn check_bounds(&self, inner: &mut Inner, work: &mut Work) {
-        let front = inner.queue.front().map_or(0, Bytes::len);
-        let is_within =
-            inner.queue.len() <= QUEUE_FRAMES_MAX && inner.queue_bytes - front <= QUEUE_BYTES_MAX;
-        if inner.life != Life::Open || is_within {
+        let fill = inner.queue.settle(&self.outbound);
+        if inner.life != Life::Open || fill == Fill::Within {
             return;
         }
-        // What was queued is in the log: the client recovers it. Only a frame that is half written
-        // must stay, or the close frame could not be read.
-        inner.queue.truncate(1);
-        inner.queue_bytes = inner.queue.front().map_or(0, Bytes::len);
+        // What was queued is in the log: the client recovers it.
+        inner.queue.keep_front();
         let mut actions = Vec::new();
         inner.session.on_slow(&mut actions);
         self.carry_out(inner, actions, work);
@@ -419,8 +424,7 @@ impl Peer {
         if inner.life != Life::Open {
             return;
         }
-        inner.queue_bytes += frame.len();
-        inner.queue.push_back(frame);
+        inner.queue.push(frame);
     }
 
     fn flush(&self, inner: &mut Inner) {
@@ -435,35 +439,15 @@ impl Peer {
     /// error a reset peer would spin its task for ever.
     fn write(&self, socket: &Socket, inner: &mut Inner) {
         while inner.life != Life::Dead && !inner.queue.is_empty() {
-            let slices: Vec<_> = inner
-                .queue
-                .iter()
-                .take(SLICES_MAX)
-                .map(|frame| IoSlice::new(frame))
-                .collect();
-            match socket.try_write(&slices) {
+            match socket.try_write(&inner.queue.slices()) {
                 Ok(0) => self.die(inner),
-                Ok(mut written) => {
-                    inner.queue_bytes -= written;
-                    while let Some(front) = inner.queue.front_mut() {
-                        if written < front.len() {
-                            front.advance(written);
-                            break;
-                        }
-                        written -= front.len();
-                        inner.queue.pop_front();
-                    }
-                }
+                Ok(written) => inner.queue.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.waker.wake();
                     return;
                 }
                 Err(_) => self.die(inner),
             }
-        }
-        if inner.queue.is_empty() {
-            // Idle connections own no buffer.
-            inner.queue = VecDeque::new();
         }
         match socket.flush() {
             Ok(()) => {}
@@ -474,9 +458,16 @@ impl Peer {
 
     fn die(&self, inner: &mut Inner) {
         inner.life = Life::Dead;
-        inner.queue = VecDeque::new();
-        inner.queue_bytes = 0;
+        inner.queue.clear();
         self.waker.wake();
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let inner = self.inner.get_mut();
+        inner.queue.clear();
+        inner.queue.settle(&self.outbound);
     }
 }
 

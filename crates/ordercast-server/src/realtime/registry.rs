@@ -5,7 +5,7 @@ use metrics::gauge;
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -56,6 +56,7 @@ impl Registry {
     }
 
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Place, Full> {
+        let address = network(address);
         let mut addresses = self.addresses.lock();
         if self.count.load(Ordering::Relaxed) >= self.max {
             return Err(Full::Server);
@@ -110,6 +111,15 @@ impl Registry {
     }
 }
 
+/// What one client has for itself: an address, or of IPv6 the 2^64 addresses of its network, from each
+/// of which it could come as somebody else.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut addresses = self.registry.addresses.lock();
@@ -122,6 +132,33 @@ impl Drop for Place {
         gauge!("ordercast_connections").decrement(1.0);
         if self.registry.count.fetch_sub(1, Ordering::Release) == 1 {
             self.registry.emptied.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_of_one_ipv6_network_are_one_client() {
+        let registry = Arc::new(Registry::new(10, 2));
+        let mut places = Vec::new();
+        let mut admits = |address: &str| {
+            let address = address.parse().expect("address");
+            registry.admit(address).map(|place| places.push(place))
+        };
+        for (address, expected) in [
+            ("2001:db8::1", Ok(())),
+            ("2001:db8:0:0:ffff::2", Ok(())),
+            ("2001:db8::3", Err(Full::Address)),
+            ("2001:db8:0:1::1", Ok(())),
+            ("192.0.2.1", Ok(())),
+            ("192.0.2.2", Ok(())),
+            ("192.0.2.1", Ok(())),
+            ("192.0.2.1", Err(Full::Address)),
+        ] {
+            assert_eq!(admits(address), expected, "{address}");
         }
     }
 }

@@ -1,6 +1,10 @@
 //! The bound on what is outstanding, over a real socket.
 
-use super::{super::socket::TlsSocket, *};
+use super::{
+    super::socket::TlsSocket,
+    queue::{QUEUE_BYTES_MAX, QUEUE_BYTES_MAX_WHEN_FULL, QUEUE_FRAMES_MAX},
+    *,
+};
 use ordercast_core::session::SessionConfig;
 use std::{future::poll_fn, pin::Pin, sync::Arc};
 use tokio::{
@@ -30,6 +34,10 @@ type Client = Pin<Box<dyn AsyncRead>>;
 
 /// A connection, and the client's end of it, that has not read anything.
 async fn connection(layer: Layer) -> (Arc<Peer>, Client) {
+    connection_among(layer, &Arc::new(Outbound::new(usize::MAX))).await
+}
+
+async fn connection_among(layer: Layer, outbound: &Arc<Outbound>) -> (Arc<Peer>, Client) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let address = listener.local_addr().expect("address");
     let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
@@ -45,6 +53,7 @@ async fn connection(layer: Layer) -> (Arc<Peer>, Client) {
         Form::WebSocketJson,
         Outlet::Socket(socket),
         clock,
+        Arc::clone(outbound),
         session,
     );
     (Arc::new(peer), client)
@@ -154,4 +163,30 @@ async fn what_waits_behind_the_frame_that_is_being_written_is_bounded_in_bytes_a
         peer.send(frame(b'c', size));
         assert!(peer.is_closing(), "{count} frames of {size} bytes and one");
     }
+}
+
+#[tokio::test]
+async fn when_all_together_hold_too_much_whoever_holds_much_is_slow() {
+    let outbound = Arc::new(Outbound::new(REPLY_BYTES));
+    let (first, _client) = connection_among(Layer::Plain, &outbound).await;
+    first.send(frame(b'r', REPLY_BYTES));
+    assert!(!first.is_closing(), "the kernel holds a part of it");
+    let (small, _other) = connection_among(Layer::Plain, &outbound).await;
+    let (second, _another) = connection_among(Layer::Tls, &outbound).await;
+    second.send(frame(b'r', REPLY_BYTES));
+    assert!(second.is_closing(), "together too much");
+
+    // Its queue is what the client does not read, which with a reader is nothing.
+    small.send(frame(b'c', 2 * QUEUE_BYTES_MAX_WHEN_FULL));
+    assert!(!small.is_closing(), "who reads is served");
+    first.send(frame(b'c', 1));
+    assert!(first.is_closing(), "who does not read is not");
+
+    drop((first, small));
+    assert!(
+        outbound.bytes() > 0,
+        "what the second one cannot get rid of"
+    );
+    drop(second);
+    assert_eq!(outbound.bytes(), 0);
 }
