@@ -13,6 +13,7 @@ pub mod jobs;
 mod keys;
 mod public_address;
 pub mod realtime;
+mod socket;
 pub mod tls;
 
 use auth::Auth;

@@ -224,22 +224,20 @@ impl Peer {
         self.inner.lock().joined.take()
     }
 
-    /// A committed publication, as a frame that was encoded once for all.
-    pub fn publish(&self, epoch: &Epoch, publication: &Publication, encoded: &Bytes) {
+    /// A committed publication, as a frame that was encoded once for all; whether it was sent.
+    pub fn publish(&self, epoch: &Epoch, publication: &Publication, encoded: &Bytes) -> bool {
         let mut actions = Vec::new();
         let mut inner = self.inner.lock();
-        match inner
+        let delivery = inner
             .session
-            .on_publication(epoch, publication, &mut actions)
-        {
-            Delivery::Skip => return,
-            Delivery::Send => {
-                self.push(&mut inner, encoded.clone());
-                counter!("ordercast_publications_sent_total").increment(1);
-            }
+            .on_publication(epoch, publication, &mut actions);
+        match delivery {
+            Delivery::Skip => return false,
+            Delivery::Send => self.push(&mut inner, encoded.clone()),
             Delivery::Close => {}
         }
         self.carry_out(&mut inner, actions, &mut Work::new());
+        delivery == Delivery::Send
     }
 
     /// The wheel's visit; returns when it should come again.

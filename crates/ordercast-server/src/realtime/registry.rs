@@ -1,7 +1,7 @@
 //! All connections by id, and how many there may be.
 
 use super::peer::Peer;
-use metrics::gauge;
+use metrics::{Gauge, gauge};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -25,6 +25,8 @@ pub struct Registry {
     max: usize,
     per_address_max: usize,
     emptied: Notify,
+    /// Kept: to look it up anew costs as much as the rest of a place.
+    connections: Gauge,
 }
 
 /// Why a connection is not let in.
@@ -52,6 +54,7 @@ impl Registry {
             max,
             per_address_max,
             emptied: Notify::new(),
+            connections: gauge!("ordercast_connections"),
         }
     }
 
@@ -67,7 +70,7 @@ impl Registry {
         }
         *of_address += 1;
         self.count.fetch_add(1, Ordering::Relaxed);
-        gauge!("ordercast_connections").increment(1.0);
+        self.connections.increment(1.0);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         Ok(Place {
             registry: Arc::clone(self),
@@ -129,7 +132,7 @@ impl Drop for Place {
                 addresses.remove(&self.address);
             }
         }
-        gauge!("ordercast_connections").decrement(1.0);
+        self.registry.connections.decrement(1.0);
         if self.registry.count.fetch_sub(1, Ordering::Release) == 1 {
             self.registry.emptied.notify_waiters();
         }

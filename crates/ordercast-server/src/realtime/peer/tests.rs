@@ -1,10 +1,10 @@
 //! The bound on what is outstanding, over a real socket.
 
 use super::{
-    super::socket::TlsSocket,
     queue::{QUEUE_BYTES_MAX, QUEUE_BYTES_MAX_WHEN_FULL, QUEUE_FRAMES_MAX},
     *,
 };
+use crate::tls::TlsStream;
 use ordercast_core::session::SessionConfig;
 use std::{future::poll_fn, pin::Pin, sync::Arc};
 use tokio::{
@@ -12,7 +12,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tokio_rustls::{
-    TlsAcceptor, TlsConnector,
+    TlsConnector,
     rustls::{
         ClientConfig, RootCertStore, ServerConfig,
         crypto::aws_lc_rs,
@@ -80,10 +80,9 @@ async fn secure(client: TcpStream, server: TcpStream) -> (Client, Socket) {
     let name = ServerName::try_from(NAME).expect("name");
     let (client, server) = tokio::join!(
         TlsConnector::from(Arc::new(there)).connect(name, client),
-        TlsAcceptor::from(Arc::new(here)).accept(server),
+        TlsStream::accept(Arc::new(here), server),
     );
-    let (stream, state) = server.expect("accepted").into_inner();
-    let socket = Socket::Tls(Box::new(TlsSocket::new(stream, state)));
+    let socket = Socket::Tls(Box::new(server.expect("accepted")));
     (Box::pin(client.expect("connected")), socket)
 }
 
