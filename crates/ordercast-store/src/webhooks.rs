@@ -196,7 +196,10 @@ pub enum AttemptResult {
         body: Vec<u8>,
     },
     /// There was no answer.
-    Failed { error: String },
+    Failed {
+        error: String,
+        address: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use ordercast_core::{
 };
 use ordercast_store::{
     Acknowledger, AttemptResult, Attempted, Change, DeliveryFilter, DeliveryRow, DeliveryState,
-    Due, Endpoint, EndpointSettings, Feed, NewOrder, NewProject, Outcome, Secret, Settings, Store,
-    Submission, WebhookChange, WebhookOutcome,
+    Due, Endpoint, EndpointSettings, Feed, NewOrder, NewProject, Outcome, Prune, Secret, Settings,
+    Store, Submission, WebhookChange, WebhookOutcome,
 };
 use proptest::prelude::*;
 use std::{
@@ -373,6 +373,7 @@ impl World {
                 Answer::Gone => answered(410, Verdict::Gone),
                 Answer::None => AttemptResult::Failed {
                     error: "timed out".to_owned(),
+                    address: None,
                 },
             },
             jitter: 0.0,
@@ -392,14 +393,19 @@ impl World {
         }
     }
 
+    /// `None`: there is no such delivery any more.
+    async fn logged_of(&self, delivery: i64) -> Option<usize> {
+        let found = self.store().delivery(project(), delivery).await;
+        found.expect("read").map(|(_, attempts, _)| attempts.len())
+    }
+
     async fn state(&self, delivery: i64) -> DeliveryState {
         let found = self.store().delivery(project(), delivery).await;
         found.expect("read").expect("there").0.state
     }
 
     async fn logged(&self, delivery: i64) -> usize {
-        let found = self.store().delivery(project(), delivery).await;
-        found.expect("read").expect("there").1.len()
+        self.logged_of(delivery).await.expect("there")
     }
 
     async fn replay(&mut self, index: usize) {
@@ -568,4 +574,34 @@ async fn an_attempt_that_fails_after_a_resend_waits_behind_what_was_resent() {
     let rows = world.deliveries(0).await;
     let states: Vec<_> = rows.iter().map(|row| row.state).collect();
     assert_eq!(states, [DeliveryState::Delivered; 2]);
+}
+
+#[tokio::test]
+async fn what_is_finished_for_long_is_pruned_with_what_was_said_of_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut world = sold(folder.path().join("store.db")).await;
+    world.step(Op::Attempt(0, Answer::Refused)).await;
+    let dead = world.deliveries(0).await[0].id;
+    let news = async |world: &World| {
+        let news = world.store().operator_events(project(), 10).await;
+        news.expect("read").len()
+    };
+    assert_eq!(news(&world).await, 1);
+    for (day, pruned) in [(0, 0), (1, 2)] {
+        let outcome = world
+            .submit(Change::Prune {
+                what: Prune::Deliveries,
+                before: AT.plus(Duration::from_secs(day * 86_400)),
+                limit: 100,
+            })
+            .await;
+        assert!(
+            matches!(outcome, Outcome::Pruned(rows) if rows == pruned),
+            "day {day}: {outcome:?}"
+        );
+    }
+    assert_eq!(news(&world).await, 0);
+    assert_eq!(world.logged_of(dead).await, None, "with its attempts");
+    let left = world.deliveries(0).await;
+    assert_eq!(left.len(), 1, "what waits stays");
 }

@@ -1,7 +1,7 @@
 //! One attempt: body, signatures, the call, and its end written down.
 
 use super::{
-    dial::{Answer, SendError},
+    dial::{Answer, Unanswered},
     message_id,
     sending::{Sending, Target},
     sign,
@@ -49,8 +49,9 @@ pub async fn attempt(
             address: answer.address.map(|address| address.to_string()),
             body: answer.body,
         },
-        Err(error) => AttemptResult::Failed {
+        Err(Unanswered { error, address }) => AttemptResult::Failed {
             error: error.to_string(),
+            address: address.map(|address| address.to_string()),
         },
     };
     let (is_well, label) = match &result {
@@ -75,7 +76,7 @@ pub async fn attempt(
     }
 }
 
-async fn send(sending: &Sending, target: &Target, due: &Due) -> Result<Answer, SendError> {
+async fn send(sending: &Sending, target: &Target, due: &Due) -> Result<Answer, Unanswered> {
     let body = body(target.form, due.notification, &due.event, &due.order);
     let now = clock::now();
     let id = message_id(sending.store.epoch(), due.event.id, due.notification);

@@ -145,7 +145,7 @@ fn judge(result: &AttemptResult) -> (Verdict, Option<Duration>, String) {
             retry_after,
             ..
         } => (*verdict, *retry_after, format!("HTTP {status}")),
-        AttemptResult::Failed { error } => (Verdict::Retry, None, error.clone()),
+        AttemptResult::Failed { error, .. } => (Verdict::Retry, None, error.clone()),
     }
 }
 
@@ -157,7 +157,9 @@ fn write(batch: &Batch, attempted: &Attempted, at: Timestamp) -> rusqlite::Resul
             body,
             ..
         } => (Some(*status), None, address.as_ref(), body.as_slice()),
-        AttemptResult::Failed { error } => (None, Some(error), None, [].as_slice()),
+        AttemptResult::Failed { error, address } => {
+            (None, Some(error), address.as_ref(), [].as_slice())
+        }
     };
     let millis = i64::try_from(attempted.duration.as_millis()).unwrap_or(i64::MAX);
     batch
