@@ -304,6 +304,16 @@ pub struct DeliveryFilter {
     pub limit: u32,
 }
 
+/// Which of a buyer's events a client pulls, ascending by id.
+#[derive(Clone, Debug)]
+pub struct ClientEventFilter {
+    /// Ids above this one.
+    pub after: i64,
+    /// Notifications of the combined mode; empty: all.
+    pub types: Vec<String>,
+    pub limit: u32,
+}
+
 /// An event as buyers' clients pull it.
 #[derive(Clone, Debug)]
 pub struct ClientEvent {
@@ -411,11 +421,10 @@ impl Store {
         project: ProjectId,
         user: UserId,
         order: Option<OrderId>,
-        after: i64,
-        limit: u32,
+        wanted: ClientEventFilter,
     ) -> Result<Vec<ClientEvent>, Failure> {
         self.read(move |connection| {
-            deliveries::client_events(connection, project, &user, order, after, limit)
+            deliveries::client_events(connection, project, &user, order, &wanted)
         })
         .await
     }
