@@ -127,8 +127,9 @@ pub struct Config {
     #[config(env = "ORDERCAST_PUBLICATION_DAYS")]
     pub publication_days: Option<u32>,
 
-    /// Days for which deliveries of webhooks and their attempts are kept once they are finished, 1 or
-    /// more. Without it, for ever.
+    /// Days for which deliveries of webhooks, their attempts and the operator events are kept once they
+    /// are finished, 1 or more. Without it, for ever. What is older cannot be replayed: nobody knows any
+    /// more what of it was sent.
     #[config(env = "ORDERCAST_DELIVERY_DAYS")]
     pub delivery_days: Option<u32>,
 

@@ -43,9 +43,9 @@ pub use storefront::{StorefrontChange, StorefrontOutcome, StorefrontRefusal};
 pub use vault::{Vault, VaultError};
 pub use watch::OrderWatch;
 pub use webhooks::{
-    Acknowledger, AttemptResult, AttemptRow, Attempted, ClientEvent, DeliveryFilter, DeliveryRow,
-    DeliveryState, Disabled, Due, Endpoint, EndpointSecret, EndpointSettings, OperatorEventRow,
-    WebhookChange, WebhookOutcome,
+    Acknowledger, AttemptResult, AttemptRow, Attempted, ClientEvent, ClientEventFilter,
+    DeliveryFilter, DeliveryRow, DeliveryState, Disabled, Due, Endpoint, EndpointSecret,
+    EndpointSettings, OperatorEventRow, WebhookChange, WebhookOutcome,
 };
 
 use ordercast_core::{

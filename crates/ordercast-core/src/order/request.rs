@@ -172,10 +172,14 @@ fn become_target(order: &Order, target: Target, cause: &Cause) -> Result<Changed
             let price = order.content.price.map_or(0, |price| price.minor);
             let missing = price.saturating_sub(facets.net_paid());
             let id = AttemptId::new(&format!("manual:{}", order.version.next()));
-            let attempt = id.ok().and_then(|id| facets.attempt(&id));
+            let Ok(id) = id else {
+                return Err(refusal);
+            };
+            let attempt = facets.attempt(&id);
             if price == 0 || attempt.and_then(|a| a.capture(missing).ok()).is_none() {
                 return Err(refusal);
             }
+            facets.settle_by(&order.content, &id);
             facets.flags.insert(Flag::MarkedPaid);
         }
         Target::Done => facets.complete(),
