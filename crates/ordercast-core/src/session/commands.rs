@@ -1,18 +1,30 @@
 //! What a client may ask once it is connected: its history. Everything else gets its error, and the
 //! session stays.
 
-use super::{Action, HISTORY_MAX, Read, Session, State, reply};
+use super::{Action, CHANNEL_BYTES_MAX, HISTORY_MAX, Read, Session, State, reply};
 use crate::channel::{ChannelPage, Offset, Range};
 use centrifuge_protocol::{
     CloseReason, Command, CommandBody, DisconnectCode, ErrorCode, HistoryRequest, HistoryResult,
-    PingResult, Reply, UnsubscribeResult,
+    PingResult, PresenceRequest, PresenceStatsRequest, PublishRequest, Reply, SubscribeRequest,
+    UnsubscribeRequest, UnsubscribeResult,
 };
 use std::time::Duration;
+
+/// What asking for a channel gets that is not granted.
+fn refused(channel: &str, own: &str) -> ErrorCode {
+    if channel != own && channel.len() > CHANNEL_BYTES_MAX {
+        ErrorCode::BadRequest
+    } else {
+        ErrorCode::PermissionDenied
+    }
+}
 
 /// A history command whose page has not come yet.
 #[derive(Debug)]
 pub(super) struct HistoryWait {
     id: i64,
+    /// Where to go back from.
+    before: Option<Offset>,
 }
 
 impl Session {
@@ -69,16 +81,12 @@ impl Session {
             CommandBody::Subscribe(request) if request.channel == own => {
                 (Some(&request.channel), ErrorCode::AlreadySubscribed)
             }
-            CommandBody::Subscribe(request) => {
-                (Some(&request.channel), ErrorCode::PermissionDenied)
-            }
-            CommandBody::Unsubscribe(request) => {
-                (Some(&request.channel), ErrorCode::PermissionDenied)
-            }
-            CommandBody::Publish(request) => (Some(&request.channel), ErrorCode::PermissionDenied),
-            CommandBody::Presence(request) => (Some(&request.channel), ErrorCode::PermissionDenied),
-            CommandBody::PresenceStats(request) => {
-                (Some(&request.channel), ErrorCode::PermissionDenied)
+            CommandBody::Subscribe(SubscribeRequest { channel, .. })
+            | CommandBody::Unsubscribe(UnsubscribeRequest { channel })
+            | CommandBody::Publish(PublishRequest { channel, .. })
+            | CommandBody::Presence(PresenceRequest { channel })
+            | CommandBody::PresenceStats(PresenceStatsRequest { channel }) => {
+                (Some(channel), refused(channel, &own))
             }
             CommandBody::Rpc(_)
             | CommandBody::Send(_)
@@ -97,7 +105,7 @@ impl Session {
             return self.bad_request("bad request: history without channel", out);
         }
         if request.channel != own {
-            return self.error(id, ErrorCode::PermissionDenied, out);
+            return self.error(id, refused(&request.channel, own), out);
         }
         let State::Live(live) = &mut self.state else {
             return;
@@ -119,7 +127,11 @@ impl Session {
             (_, Some(Some(offset)), false) => Range::After(offset),
             (_, Some(Some(offset)), true) => Range::Before(offset),
         };
-        live.history = Some(HistoryWait { id });
+        let before = match range {
+            Range::Before(offset) => Some(offset),
+            Range::Position | Range::After(_) | Range::Newest | Range::Since(_) => None,
+        };
+        live.history = Some(HistoryWait { id, before });
         out.push(Action::Read {
             channel: live.channel.clone(),
             read: Read { range, limit },
@@ -130,12 +142,16 @@ impl Session {
         let State::Live(live) = &mut self.state else {
             return;
         };
-        let Some(HistoryWait { id }) = live.history.take() else {
+        let Some(HistoryWait { id, before }) = live.history.take() else {
             return;
         };
-        let Some(page) = page else {
+        let Some(mut page) = page else {
             return self.error(id, ErrorCode::Internal, out);
         };
+        // Going back begins at the entry before the given one. Above the top there is none.
+        if before.is_some_and(|offset| offset.previous() > page.top) {
+            page.publications.clear();
+        }
         let history = HistoryResult {
             publications: page
                 .publications
@@ -167,7 +183,7 @@ impl Session {
         }
     }
 
-    fn bad_request(&mut self, reason: &'static str, out: &mut Vec<Action>) {
+    pub(super) fn bad_request(&mut self, reason: &'static str, out: &mut Vec<Action>) {
         self.close_with(
             DisconnectCode::BadRequest,
             CloseReason::from_static(reason),

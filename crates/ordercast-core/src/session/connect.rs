@@ -2,7 +2,7 @@
 //! committed meanwhile.
 
 use super::{
-    Action, BUFFERED_MAX, Live, Read, Session, State,
+    Action, BUFFERED_MAX, Live, Read, SUBS_MAX, Session, State,
     reply::{self, VERSION},
 };
 use crate::{
@@ -72,9 +72,6 @@ pub enum AuthenticationFailed {
     TooManyConnections,
 }
 
-/// Entries that a client may ask to recover (guarantees, 3.1).
-const POSITIONS_MAX: usize = 16;
-
 impl Session {
     pub(super) fn on_connect(
         &mut self,
@@ -83,11 +80,15 @@ impl Session {
         request: &ConnectRequest,
         out: &mut Vec<Action>,
     ) {
+        // Refused rather than cut: the entry left out might be the channel's own, and the client would
+        // be told again what it knows.
+        if request.subs.len() > SUBS_MAX {
+            return self.bad_request("bad request: more than 16 entries in connect.subs", out);
+        }
         let positions = request
             .subs
             .iter()
             .filter(|(_, sub)| sub.recover)
-            .take(POSITIONS_MAX)
             .map(|(name, sub)| (name.clone(), (sub.epoch.clone(), sub.offset)))
             .collect();
         self.state = State::Connecting(Box::new(Connecting {

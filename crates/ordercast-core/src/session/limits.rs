@@ -8,6 +8,10 @@ pub const COMMAND_BURST: f32 = 40.0;
 pub const COMMANDS_PER_FRAME_MAX: usize = 16;
 /// Error replies in one session.
 pub const ERRORS_MAX: u8 = 50;
+/// Entries of `connect.subs`; one of them can be the client's channel.
+pub const SUBS_MAX: usize = 16;
+/// Bytes of a channel's name, as Centrifugo has it.
+pub const CHANNEL_BYTES_MAX: usize = 255;
 /// Publications in one history reply (Centrifugo caps at 300; ours is the recovery limit).
 pub const HISTORY_MAX: usize = 1_000;
 /// Commits that may come while a connect reads the store; a client over it recovers again.

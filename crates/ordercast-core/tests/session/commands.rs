@@ -153,6 +153,12 @@ fn history_by_the_table() {
     check(history(-1, Some(("", u64::MAX)), false), &[]);
     check(history(-1, Some(("", 3)), true), &[2, 1]);
     check(history(1, Some(("", 3)), true), &[2]);
+    check(history(-1, Some(("", 6)), true), &[5, 4, 3, 2, 1]);
+    // Where there is no entry before the one asked for, there is nothing to begin at.
+    check(history(-1, Some(("", 1)), true), &[]);
+    check(history(-1, Some(("", 7)), true), &[]);
+    check(history(-1, Some(("abcd", 2_147_483_647)), true), &[]);
+    check(history(-1, Some(("", u64::MAX)), true), &[]);
 }
 
 #[test]
@@ -207,7 +213,7 @@ fn refusals_leave_the_session_up() {
         (
             Command {
                 send: Some(SendRequest::default()),
-                ..command
+                ..command.clone()
             },
             108,
         ),
@@ -221,6 +227,17 @@ fn refusals_leave_the_session_up() {
             .as_ref()
             .unwrap_or_else(|| panic!("{command:?}"));
         assert_eq!((driver.last().id, error.code), (9, code), "{command:?}");
+    }
+    for long in [
+        history_of(&"x".repeat(256), -1, None, false),
+        Command {
+            subscribe: subscribe(&"x".repeat(256)),
+            ..command.clone()
+        },
+    ] {
+        driver.command(long);
+        let error = driver.last().error.as_ref().expect("error");
+        assert_eq!((driver.last().id, error.code), (9, 107));
     }
     driver.command(Command {
         id: 10,
@@ -268,6 +285,33 @@ fn broken_rules_close_with_their_reason() {
         ),
         "bad request: a command with an id and no known body"
     );
+    assert_eq!(
+        closed(vec![connect_with_positions(17)], false),
+        "bad request: more than 16 entries in connect.subs"
+    );
+}
+
+/// The channel's own entry comes last of them: it must not be the one that is left out.
+fn connect_with_positions(count: usize) -> Command {
+    let mut command = connect(Some(("abcd", 1)));
+    if let Some(connect) = &mut command.connect {
+        for n in 1..count {
+            let name = format!("a{n}");
+            connect.subs.insert(name, SubscribeRequest::default());
+        }
+    }
+    command
+}
+
+#[test]
+fn as_many_positions_as_allowed_are_read() {
+    let log = Log::new(3);
+    let mut driver = Driver::new();
+    driver.command(connect_with_positions(16));
+    driver.grant(None);
+    driver.answer(&log);
+    assert!(driver.sub().recovered);
+    assert_eq!(driver.delivered(), [2, 3]);
 }
 
 #[test]

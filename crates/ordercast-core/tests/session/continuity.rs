@@ -135,7 +135,8 @@ enum Step {
     Commit,
     /// The next thing that a connect waits for happens, or a new connect begins.
     Advance,
-    Drop,
+    /// The network dies: of what was sent the client has read a part, in percent.
+    Drop(usize),
     /// The hub repeats its last publication, as a broker may.
     Repeat,
 }
@@ -144,7 +145,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => Just(Step::Commit),
         4 => Just(Step::Advance),
-        1 => Just(Step::Drop),
+        1 => (0..=100_usize).prop_map(Step::Drop),
         1 => Just(Step::Repeat),
     ]
 }
@@ -184,9 +185,10 @@ proptest! {
                     Some(driver) if !driver.reads.is_empty() => driver.answer(&log),
                     Some(_) => {}
                 },
-                Step::Drop => {
-                    if let Some(dropped) = driver.take() {
+                Step::Drop(percent) => {
+                    if let Some(mut dropped) = driver.take() {
                         prop_assert!(dropped.closed.is_none(), "{:?}", dropped.closed);
+                        dropped.sent.truncate(dropped.sent.len() * percent / 100);
                         delivered.extend(dropped.delivered());
                     }
                 }

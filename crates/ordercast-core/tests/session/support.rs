@@ -205,20 +205,34 @@ impl Driver {
         assert_eq!(self.closed, Some((code, reason.to_owned())));
     }
 
-    /// Offsets that reached the client, in order: the recovered ones, then the pushes.
+    /// Offsets that reached the client, in order. They are one run from the position in the connect
+    /// reply, and nothing comes before it (guarantees, I11).
     pub fn delivered(&self) -> Vec<u64> {
-        let recovered = self.sent.iter().flat_map(|reply| {
-            reply
+        let mut position: Option<u64> = None;
+        let mut delivered = Vec::new();
+        for reply in &self.sent {
+            let subs = reply
                 .connect
                 .iter()
-                .flat_map(|c| c.subs.values())
-                .flat_map(|s| &s.publications)
-        });
-        let pushed = self
-            .sent
-            .iter()
-            .filter_map(|reply| reply.push.as_ref()?.publication.as_ref());
-        recovered.chain(pushed).map(|p| p.offset).collect()
+                .flat_map(|connect| connect.subs.values());
+            let mut recovered = Vec::new();
+            for sub in subs {
+                assert_eq!(position, None, "two connect replies");
+                position = Some(sub.offset);
+                recovered.extend(&sub.publications);
+            }
+            let pushed = reply
+                .push
+                .iter()
+                .filter_map(|push| push.publication.as_ref());
+            for publication in recovered.into_iter().chain(pushed) {
+                let next = position.map(|position| position + 1);
+                assert_eq!(Some(publication.offset), next, "after {delivered:?}");
+                position = next;
+                delivered.push(publication.offset);
+            }
+        }
+        delivered
     }
 
     pub fn connect_result(&self) -> &centrifuge_protocol::ConnectResult {

@@ -1,10 +1,10 @@
 //! Which database this is, and whether it still holds everything that clients have seen of it.
 //!
 //! The epoch is the identity followed by the generation. Beside the file stands a mark of the newest
-//! publication that was committed. A database that is behind its mark was put back to an older
-//! state: its next offsets would name other publications than before, so it gets a new generation
-//! and clients start over (guarantees, I9). The mark cannot tell when both files were put back
-//! together; `ordercast restore` gives a new identity in any case.
+//! publication that was committed, and in which generation. A database that is behind its mark was put
+//! back to an older state: its next offsets would name other publications than before, so it gets a
+//! generation that neither has had, and clients start over (guarantees, I9). The mark cannot tell when
+//! both files were put back together; `ordercast restore` gives a new identity in any case.
 
 use super::{OpenError, rows};
 use ordercast_core::{Timestamp, channel::Epoch};
@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Digits of a position in the mark: a fixed width, so that each write replaces the last.
+/// Digits of a number in the mark: a fixed width, so that each write replaces the last.
 const DIGITS: usize = 20;
 
 /// The newest publication that was committed, in a file beside the database.
@@ -23,12 +23,18 @@ const DIGITS: usize = 20;
 pub(super) struct HighWater {
     file: File,
     identity: String,
+    generation: i64,
 }
 
 impl HighWater {
     /// Not synced: after a crash of the machine the mark may be lower than the log, which is safe.
     pub(super) fn raise(&mut self, position: i64) {
-        let line = format!("{} {position:0DIGITS$}\n", self.identity);
+        let Self {
+            identity,
+            generation,
+            ..
+        } = self;
+        let line = format!("{identity} {position:0DIGITS$} {generation:0DIGITS$}\n");
         let written = self
             .file
             .seek(SeekFrom::Start(0))
@@ -69,7 +75,7 @@ pub(super) fn establish(
             |row| row.get(0),
         )
         .map_err(sqlite)?;
-    let (identity, _) = read(connection).map_err(sqlite)?;
+    let (identity, generation) = read(connection).map_err(sqlite)?;
 
     let mut file = OpenOptions::new()
         .read(true)
@@ -81,29 +87,43 @@ pub(super) fn establish(
     let mut text = String::new();
     // What is not ours says nothing.
     let _ = file.read_to_string(&mut text);
-    let seen = text
-        .trim_end()
-        .split_once(' ')
-        .filter(|(of, _)| *of == identity)
-        .and_then(|(_, position)| position.parse::<i64>().ok());
-    if seen.is_some_and(|seen| seen > position) {
+    // The generation first: the same copy, put back again, must not get the epoch that it got before.
+    let mut generation = generation;
+    if let Some((seen, seen_in)) = seen(&text, &identity)
+        && (seen_in.unwrap_or(generation), seen) > (generation, position)
+    {
         tracing::warn!(
             database = %path.display(),
             "the database is older than what clients have seen of it: it begins a new epoch"
         );
+        generation = generation.max(seen_in.unwrap_or(generation)) + 1;
         connection
             .execute(
-                "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'generation'",
-                [],
+                "UPDATE meta SET value = ?1 WHERE name = 'generation'",
+                [generation.to_string()],
             )
             .map_err(sqlite)?;
     }
-    let (identity, generation) = read(connection).map_err(sqlite)?;
     let epoch = Epoch::new(&format!("{identity}{generation}"))
         .ok_or_else(|| sqlite(rows::corrupt("meta.identity")))?;
-    let mut high_water = HighWater { file, identity };
+    let mut high_water = HighWater {
+        file,
+        identity,
+        generation,
+    };
     high_water.raise(position);
     Ok((epoch, high_water))
+}
+
+/// Position and generation that the mark tells of the database with this identity. Marks of earlier
+/// versions have no generation.
+fn seen(mark: &str, identity: &str) -> Option<(i64, Option<i64>)> {
+    let mut words = mark.split_whitespace();
+    if words.next() != Some(identity) {
+        return None;
+    }
+    let position = words.next()?.parse().ok()?;
+    Some((position, words.next().and_then(|word| word.parse().ok())))
 }
 
 /// A database that begins anew on the rows of another: nothing that clients know of the other may be
@@ -121,13 +141,16 @@ pub(super) fn mark_path(database: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn read(connection: &Connection) -> rusqlite::Result<(String, String)> {
+fn read(connection: &Connection) -> rusqlite::Result<(String, i64)> {
     let value = |name: &str| {
         connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| {
             row.get::<_, String>(0)
         })
     };
-    Ok((value("identity")?, value("generation")?))
+    let generation = value("generation")?
+        .parse()
+        .map_err(|_| rows::corrupt("meta.generation"))?;
+    Ok((value("identity")?, generation))
 }
 
 /// Eight letters: 26^8 databases.
