@@ -14,7 +14,7 @@ use ordercast_core::{
         Actor, Cause, Content, Facets, Fact, Item, Mode as OrderMode, Observed, Order, Status,
         observe,
     },
-    provider::{Provider, Request, SourceSettings, read},
+    provider::{self, Provider, Request, SourceSettings},
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -201,6 +201,15 @@ fn order_paid_is_shaped_as_the_recorded_one() {
     assert_eq!(ours, of(recorded));
 }
 
+/// As another Ordercast reads it that the shop's provider webhooks come to.
+fn understood(body: &[u8]) -> provider::Event {
+    let project = order(None).project;
+    let request = Request { headers: &[], body };
+    let settings = SourceSettings::default();
+    let read = provider::read(Provider::Reference, request, project, &settings, "hash");
+    read.expect("understood").remove(0)
+}
+
 #[test]
 fn what_is_sent_is_read_as_what_happened() {
     let sold = order(Some(usd(199)));
@@ -212,14 +221,7 @@ fn what_is_sent_is_read_as_what_happened() {
         ] {
             let event = event(kind, Some(from), Status::Paid);
             for (notification, body) in bodies(mode, &event, &now) {
-                let request = Request {
-                    headers: &[],
-                    body: &body,
-                };
-                let settings = SourceSettings::default();
-                let read = read(Provider::Reference, request, now.project, &settings, "hash")
-                    .expect("understood")
-                    .remove(0);
+                let read = understood(&body);
                 assert_eq!(read.kind, notification.as_str());
                 match (notification, read.fact) {
                     (
@@ -265,7 +267,7 @@ fn a_second_payment_does_not_change_what_was_told_of_the_first() {
     let sold = paid(&begun, "1785002");
     let event = event("order.paid", Some(Status::New), Status::Paid);
     let told = bodies(Mode::ReferenceCombined, &event, &sold);
-    let read = reference::parse(&told[0].1, sold.project, "hash").expect("understood");
+    let read = understood(&told[0].1);
     let Some(Fact::Paid { attempt, .. }) = read.fact else {
         panic!("{read:?}")
     };

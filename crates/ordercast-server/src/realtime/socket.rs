@@ -25,8 +25,12 @@ impl Socket {
         }
     }
 
+    /// What TLS has opened and nobody has read makes no socket readable.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_read_ready(cx)
+        match self {
+            Self::Tls(tls) if tls.holds_input() => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Tls(_) => self.stream().poll_read_ready(cx),
+        }
     }
 
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -61,14 +65,6 @@ impl Socket {
         match self {
             Self::Plain(_) => Ok(()),
             Self::Tls(tls) => tls.flush(),
-        }
-    }
-
-    /// What was decrypted while the handshake read too far makes no socket readable.
-    pub fn holds_input(&self) -> bool {
-        match self {
-            Self::Plain(_) => false,
-            Self::Tls(tls) => tls.holds_input(),
         }
     }
 

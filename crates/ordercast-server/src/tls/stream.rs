@@ -143,7 +143,7 @@ impl TlsStream {
         !self.state.lock().outgoing.is_empty()
     }
 
-    /// Opened while something else was read: it makes no socket readable.
+    /// Opened and not read yet.
     pub fn holds_input(&self) -> bool {
         !self.state.lock().opened.is_empty()
     }

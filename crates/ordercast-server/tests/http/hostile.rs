@@ -1,7 +1,10 @@
 //! Clients that mean harm beside clients that mean none, on one server.
 
 use crate::{
-    raw_socket::{PING, TEXT, connect_command, dial, frame, open, read_to_close, upgrade_request},
+    raw_socket::{
+        CLOSE, PING, TEXT, connect_command, dial, frame, open, read_frame, read_to_close,
+        upgrade_request,
+    },
     support::{Fixture, start_default, user_jwt},
 };
 use futures_util::{SinkExt, StreamExt, future::join_all};
@@ -125,15 +128,7 @@ impl Hostile {
                 send(&mut stream, &ask.repeat(60)).await;
             }
             Self::Pinging => send(&mut stream, &frame(PING, b"?").repeat(60)).await,
-            Self::Prying => {
-                // Slower than a flood.
-                let ask = frame(TEXT, br#"{"id":2,"subscribe":{"channel":"x"}}"#);
-                let mut pause = tokio::time::interval(Duration::from_millis(100));
-                for _ in 0..60 {
-                    pause.tick().await;
-                    send(&mut stream, &ask).await;
-                }
-            }
+            Self::Prying => return pry(&mut stream).await,
             Self::Slowloris
             | Self::Garbage
             | Self::Nonsense
@@ -143,6 +138,21 @@ impl Hostile {
             | Self::Stranger => {}
         }
         read_to_close(&mut stream).await.1
+    }
+}
+
+/// Asks when it was answered, and slower than a flood.
+async fn pry(stream: &mut tokio::net::TcpStream) -> Option<u16> {
+    let ask = frame(TEXT, br#"{"id":2,"subscribe":{"channel":"x"}}"#);
+    let mut pause = tokio::time::interval(Duration::from_millis(60));
+    pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let (opcode, payload) = read_frame(stream).await;
+        if opcode == CLOSE {
+            return Some(u16::from_be_bytes([payload[0], payload[1]]));
+        }
+        pause.tick().await;
+        send(stream, &ask).await;
     }
 }
 
@@ -347,8 +357,29 @@ async fn who_breaks_a_rule_at_once_is_cut_with_its_code() {
         Hostile::Oversize,
         Hostile::Flood,
         Hostile::Pinging,
+        Hostile::Prying,
         Hostile::Stranger,
     ] {
         assert_eq!(kind.attack(&f, 0).await, kind.code(), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_is_cut() {
+    let mut f = start_default().await;
+    f.stop().await;
+    f.start_again_with(|flags| flags.head_seconds = Some(1))
+        .await;
+    let whole = upgrade_request("");
+    for part in [1, whole.len() / 2, whole.len() - 1] {
+        let mut stream = dial(&f).await;
+        stream
+            .write_all(&whole.as_bytes()[..part])
+            .await
+            .expect("sent");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(!answer.contains(" 101 "), "{part} bytes: {answer}");
     }
 }

@@ -9,7 +9,7 @@ use tokio::{
 
 pub const TEXT: u8 = 1;
 pub const PING: u8 = 9;
-const CLOSE: u8 = 8;
+pub const CLOSE: u8 = 8;
 const WINDOW_BYTES: u32 = 64 * 1024;
 
 /// Masked with zeros, so that the payload stands in it as it is.
@@ -74,6 +74,18 @@ pub async fn read_head(stream: &mut TcpStream) -> String {
         head.push(stream.read_u8().await.expect("a head"));
     }
     String::from_utf8(head).expect("text")
+}
+
+/// The next frame, of a server that has no long ones to send.
+pub async fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+    let opcode = stream.read_u8().await.expect("a frame") & 0x0F;
+    let length = match stream.read_u8().await.expect("a length") {
+        126 => stream.read_u16().await.expect("a length"),
+        short => short.into(),
+    };
+    let mut payload = vec![0; length.into()];
+    stream.read_exact(&mut payload).await.expect("a payload");
+    (opcode, payload)
 }
 
 /// Reads to the end: the frames, and the code of the close frame.

@@ -58,7 +58,17 @@ const BEFORE_CONNECT = {
   'a subscribe before connect': [3501, text('{"id":1,"subscribe":{"channel":"x"}}')],
   'an id without a command': [3501, text('{"id":1}')],
   'JSON nested too deep': [3501, text('['.repeat(5_000) + ']'.repeat(5_000))],
+  'seventeen commands in a frame': [3501, text('{}\n'.repeat(17))],
+  'seventeen positions to recover': [
+    3501,
+    text(JSON.stringify({ id: 1, connect: { data: project.buyer().connectData(), subs: positions(17) } })),
+  ],
 };
+
+function positions(count) {
+  const names = Array.from({ length: count }, (_, at) => `orders:1#${at}`);
+  return Object.fromEntries(names.map((name) => [name, { recover: true, offset: 1 }]));
+}
 
 for (const [name, [code, bytes]] of Object.entries(BEFORE_CONNECT)) {
   test(`${name}: ${code}`, async (t) => {
@@ -67,6 +77,30 @@ for (const [name, [code, bytes]] of Object.entries(BEFORE_CONNECT)) {
     raw.bytes(bytes);
     assertClose(await raw.closed(), code);
     assert.deepEqual(raw.texts, []);
+    await honest.isServed();
+  });
+}
+
+const PROTOBUF = { lines: ['Sec-WebSocket-Protocol: centrifuge-protobuf'] };
+
+// Sent as the first thing on a fresh protobuf connection.
+const PROTOBUF_BEFORE_CONNECT = {
+  'a text frame on the protobuf endpoint': [3501, text('{}')],
+  'a length beyond the frame': [3501, frame(OPCODE.binary, [9, 8, 1])],
+  'a length without end': [3501, frame(OPCODE.binary, Array(11).fill(0x80))],
+  'what is not protobuf': [3501, frame(OPCODE.binary, [2, 0xff, 0xff])],
+  'an empty binary frame': [3501, frame(OPCODE.binary, [])],
+  'seventeen pongs in a frame': [3501, frame(OPCODE.binary, Array(17).fill(0))],
+  'a protobuf command before connect': [3501, frame(OPCODE.binary, [4, 8, 1, 0x5a, 0])],
+};
+
+for (const [name, [code, bytes]] of Object.entries(PROTOBUF_BEFORE_CONNECT)) {
+  test(`${name}: ${code}`, async (t) => {
+    const honest = await Honest.connect(t, project);
+    const raw = await RawSocket.open(t, server, PROTOBUF);
+    raw.bytes(bytes);
+    assertClose(await raw.closed(), code);
+    assert.deepEqual(raw.journal.entries.filter((entry) => 'binary' in entry), []);
     await honest.isServed();
   });
 }
