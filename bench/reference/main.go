@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log"
@@ -21,29 +22,51 @@ const (
 	historyTTL  = time.Hour
 )
 
+var followed = centrifuge.SubscribeOptions{EnableRecovery: true, EnablePositioning: true}
+
 func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "address to listen on")
+	token := flag.String("token", "", "the only token, or connect data, to let in")
 	flag.Parse()
-	if err := serve(*listen); err != nil {
+	if err := serve(*listen, *token); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func serve(listen string) error {
+// What a client may say of itself.
+type connectData struct {
+	Token string
+	// Subscribed by the server.
+	Channel string
+}
+
+func serve(listen, token string) error {
 	node, err := centrifuge.New(centrifuge.Config{})
 	if err != nil {
 		return err
 	}
-	node.OnConnecting(func(context.Context, centrifuge.ConnectEvent) (centrifuge.ConnectReply, error) {
+	node.OnConnecting(func(_ context.Context, event centrifuge.ConnectEvent) (centrifuge.ConnectReply, error) {
 		// Who it is does not matter here; that everybody is somebody else does.
-		return centrifuge.ConnectReply{
+		reply := centrifuge.ConnectReply{
 			Credentials: &centrifuge.Credentials{UserID: uuid.NewString()},
-		}, nil
+		}
+		data := connectData{Token: event.Token}
+		if len(event.Data) > 0 {
+			if err := json.Unmarshal(event.Data, &data); err != nil {
+				return reply, centrifuge.ErrorBadRequest
+			}
+		}
+		if data.Token != token {
+			return reply, centrifuge.ErrorUnauthorized
+		}
+		if data.Channel != "" {
+			reply.Subscriptions = map[string]centrifuge.SubscribeOptions{data.Channel: followed}
+		}
+		return reply, nil
 	})
 	node.OnConnect(func(client *centrifuge.Client) {
 		client.OnSubscribe(func(_ centrifuge.SubscribeEvent, done centrifuge.SubscribeCallback) {
-			options := centrifuge.SubscribeOptions{EnableRecovery: true, EnablePositioning: true}
-			done(centrifuge.SubscribeReply{Options: options}, nil)
+			done(centrifuge.SubscribeReply{Options: followed}, nil)
 		})
 		client.OnHistory(func(_ centrifuge.HistoryEvent, done centrifuge.HistoryCallback) {
 			done(centrifuge.HistoryReply{}, nil)

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,30 +12,50 @@ REPOSITORY = Path(__file__).parents[2]
 BINARY = os.environ.get("ORDERCAST_BIN") or REPOSITORY / "target/debug/ordercast"
 # Built by ./test.
 REFERENCE = os.environ.get("REFERENCE_SERVER") or REPOSITORY / "tests/.tools/bin/reference-server"
+TOKEN = "the only one"
 
 
-@pytest.fixture(scope="module")
-def reference():
-    with subprocess.Popen([REFERENCE], stdout=subprocess.PIPE, text=True) as process:
+@contextmanager
+def running(*options):
+    """Its URL and its process."""
+    with subprocess.Popen([REFERENCE, *options], stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process.stdout.readline().strip(), process.pid
         finally:
             process.kill()
 
 
-def figures(reference, part, *more):
-    url, pid = reference
-    # Channels of its own for each part: what came before is not there to be recovered.
-    channel = f"{part}:{{n}}"
-    finished = subprocess.run(
+@pytest.fixture(scope="module")
+def reference():
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """Lets in whoever shows TOKEN, in connect data or as the connection token."""
+    with running("-token", TOKEN) as server:
+        yield server
+
+
+def measure(server, part, *more):
+    url, pid = server
+    return subprocess.run(
         [BINARY, "bench", "realtime", "--json", "--runs", "1", "--seconds", "1", "--only", part]
-        + ["--url", url, "--pid", str(pid), "--channel", channel, "--publish", "--connections", "40"]
-        + list(more),
+        + ["--url", url, "--pid", str(pid), "--connections", "40", *more],
         capture_output=True,
         text=True,
     )
+
+
+def found_by(finished):
     assert finished.returncode == 0, finished.stderr
     return {figure["name"]: figure for figure in json.loads(finished.stdout)["figures"]}
+
+
+def figures(server, part, *more):
+    # Channels of its own for each part: what came before is not there to be recovered.
+    return found_by(measure(server, part, "--channel", f"{part}:{{n}}", "--publish", *more))
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -64,3 +85,23 @@ def test_frames_of_several_publications_are_read(reference):
 def test_all_recover_what_they_missed(reference):
     found = figures(reference, "reconnect")
     assert "40 with a change, each read once" in found["reset at once, all back with recovery"]["beside"]
+
+
+def test_a_token_is_shown(guarded):
+    allowed = ["--token", TOKEN, "--channel", "churn:{n}"]
+    assert found_by(measure(guarded, "churn", *allowed))["session churn, wall"]["median"] > 0
+    refused = measure(guarded, "churn", "--token", "another", "--channel", "churn:{n}")
+    assert refused.returncode != 0
+    assert '"code":101' in refused.stderr
+
+
+def test_connect_data_is_shown_and_the_server_may_subscribe(guarded):
+    data = json.dumps({"token": TOKEN, "channel": "orders:{n}"})
+    idle = ["--settle-seconds", "0", "--idle-seconds", "1", "--processes", "2"]
+    for part, more in [("churn", []), ("idle", idle)]:
+        assert found_by(measure(guarded, part, "--data", data, *more)), part
+    nowhere = json.dumps({"token": TOKEN})
+    missing = measure(guarded, "churn", "--data", nowhere)
+    assert "is --channel meant?" in missing.stderr
+    broken = measure(guarded, "churn", "--data", "{")
+    assert "is not JSON" in broken.stderr

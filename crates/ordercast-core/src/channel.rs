@@ -9,7 +9,7 @@ use crate::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// All orders of one user in one project.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -125,14 +125,14 @@ impl Sequence {
 /// Names one unbroken run of offsets: 1 to 16 characters of A-Z, a-z, 0-9, opaque to clients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
-pub struct Epoch(String);
+pub struct Epoch(Arc<str>);
 
 impl Epoch {
     /// `None` unless 1 to 16 ASCII letters and digits.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let ok = (1..=16).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        ok.then(|| Self(text.to_owned()))
+        ok.then(|| Self(text.into()))
     }
 
     #[must_use]

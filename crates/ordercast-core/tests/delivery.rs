@@ -3,8 +3,10 @@
 use ordercast_core::{
     OrderId, ProjectId, Sku, Timestamp, UserId,
     delivery::{
-        EventFacts, Form, Mode, Notification, Schedule, Verdict, body, breaker::Breaker,
-        health::is_hopeless, notifications, verdict,
+        EventFacts, Form, Mode, Notification, Schedule, Verdict, body,
+        breaker::{Breaker, ORDERS},
+        health::is_hopeless,
+        notifications, verdict,
     },
     ids::{AttemptId, SourceId, Version},
     money::{Currency, Money},
@@ -12,11 +14,11 @@ use ordercast_core::{
         Actor, Cause, Content, Facets, Fact, Item, Mode as OrderMode, Observed, Order, Status,
         observe,
     },
-    provider::reference,
+    provider::{self, Provider, Request, SourceSettings},
 };
 use proptest::prelude::*;
 use serde_json::Value;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 const MODES: [Mode; 3] = [
     Mode::Standard,
@@ -50,12 +52,16 @@ fn paid(order: &Order, attempt: &str) -> Order {
         attempt: AttemptId::new(attempt).expect("id"),
         amount: order.content.price.expect("a price"),
     };
+    observed(order, &fact)
+}
+
+fn observed(order: &Order, fact: &Fact) -> Order {
     let cause = Cause {
         actor: Actor::Provider(SourceId::new("test").expect("id")),
         reason: String::new(),
         at: AT,
     };
-    match observe(order, &fact, Some(AT), &cause) {
+    match observe(order, fact, Some(AT), &cause) {
         Observed::Changed(changed) => changed.order,
         Observed::Ignored(reason) => panic!("{reason}"),
     }
@@ -195,6 +201,15 @@ fn order_paid_is_shaped_as_the_recorded_one() {
     assert_eq!(ours, of(recorded));
 }
 
+/// As another Ordercast reads it that the shop's provider webhooks come to.
+fn understood(body: &[u8]) -> provider::Event {
+    let project = order(None).project;
+    let request = Request { headers: &[], body };
+    let settings = SourceSettings::default();
+    let read = provider::read(Provider::Reference, request, project, &settings, "hash");
+    read.expect("understood").remove(0)
+}
+
 #[test]
 fn what_is_sent_is_read_as_what_happened() {
     let sold = order(Some(usd(199)));
@@ -206,7 +221,7 @@ fn what_is_sent_is_read_as_what_happened() {
         ] {
             let event = event(kind, Some(from), Status::Paid);
             for (notification, body) in bodies(mode, &event, &now) {
-                let read = reference::parse(&body, now.project, "hash").expect("understood");
+                let read = understood(&body);
                 assert_eq!(read.kind, notification.as_str());
                 match (notification, read.fact) {
                     (
@@ -238,6 +253,32 @@ fn every_attempt_has_the_same_body() {
     later.updated_at = AT.plus(Duration::from_secs(3_600));
     for mode in MODES {
         assert_eq!(bodies(mode, &event, &sold), bodies(mode, &event, &later));
+    }
+}
+
+/// Shops know a sale by its transaction: it must not turn into another one between two attempts.
+#[test]
+fn a_second_payment_does_not_change_what_was_told_of_the_first() {
+    let id = |id: &str| AttemptId::new(id).expect("id");
+    let pending = Fact::PaymentPending {
+        attempt: id("1785001"),
+    };
+    let begun = observed(&order(Some(usd(199))), &pending);
+    let sold = paid(&begun, "1785002");
+    let event = event("order.paid", Some(Status::New), Status::Paid);
+    let told = bodies(Mode::ReferenceCombined, &event, &sold);
+    let read = understood(&told[0].1);
+    let Some(Fact::Paid { attempt, .. }) = read.fact else {
+        panic!("{read:?}")
+    };
+    assert_eq!(attempt, id("1785002"));
+    let paid_twice = paid(&sold, "1785001");
+    for mode in MODES {
+        assert_eq!(
+            bodies(mode, &event, &sold),
+            bodies(mode, &event, &paid_twice),
+            "{mode:?}"
+        );
     }
 }
 
@@ -309,34 +350,58 @@ proptest! {
     /// Whatever happens, a closed circuit lets everything through, and an open one asks once a pause,
     /// never later than 5 minutes after a failure.
     #[test]
-    fn a_circuit_opens_after_failures_in_a_row_and_asks_again(
-        steps in proptest::collection::vec((0_u64..400, any::<bool>()), 1..60),
+    fn a_circuit_opens_after_orders_that_fail_in_a_row_and_asks_again(
+        steps in proptest::collection::vec((0_u64..400, 1_i64..9, any::<bool>()), 1..60),
     ) {
         let mut breaker = Breaker::default();
-        let (mut now, mut failures) = (AT, 0);
-        for (seconds, succeeds) in steps {
+        let (mut now, mut failing) = (AT, BTreeSet::new());
+        for (seconds, order, succeeds) in steps {
             now = now.plus(Duration::from_secs(seconds));
             if let Some(until) = breaker.open_until(now) {
-                prop_assert!(failures >= 5 && until > now);
+                prop_assert!(failing.len() >= ORDERS && until > now);
                 prop_assert!(until <= now.plus(Duration::from_secs(300)));
                 now = until;
                 prop_assert_eq!(breaker.open_until(now), None, "then one may ask");
             }
             breaker.started(now);
-            if failures >= 5 {
+            if failing.len() >= ORDERS {
                 prop_assert!(breaker.open_until(now).is_some(), "one only");
             }
             if succeeds {
                 breaker.succeeded();
-                failures = 0;
+                failing.clear();
                 prop_assert_eq!(breaker.open_until(now), None);
             } else {
-                breaker.failed(now);
-                failures += 1;
-                prop_assert_eq!(breaker.open_until(now).is_some(), failures >= 5);
+                breaker.failed(OrderId::new(order).expect("id"), now);
+                failing.insert(order);
+                prop_assert_eq!(breaker.open_until(now).is_some(), failing.len() >= ORDERS);
             }
         }
     }
+}
+
+#[test]
+fn one_order_that_always_fails_does_not_open_the_circuit() {
+    let mut breaker = Breaker::default();
+    for minute in 0..20 {
+        let now = AT.plus(Duration::from_secs(minute * 60));
+        breaker.started(now);
+        breaker.failed(OrderId::new(1).expect("id"), now);
+        assert_eq!(breaker.open_until(now), None);
+    }
+}
+
+/// Attempts that were on their way when it opened are no reason to pause for longer.
+#[test]
+fn failures_at_the_same_time_open_the_circuit_once() {
+    let mut breaker = Breaker::default();
+    for order in 1..=40 {
+        breaker.failed(OrderId::new(order).expect("id"), AT);
+    }
+    assert_eq!(
+        breaker.open_until(AT),
+        Some(AT.plus(Duration::from_secs(5)))
+    );
 }
 
 #[test]

@@ -75,18 +75,13 @@ pub struct Config {
     #[config(env = "ORDERCAST_CONNECTIONS_PER_USER", default = 8)]
     pub connections_per_user: usize,
 
-    /// Realtime connections from one address.
+    /// Realtime connections from one address, or from one /64 network of IPv6.
     #[config(env = "ORDERCAST_CONNECTIONS_PER_IP", default = 64)]
     pub connections_per_ip: usize,
 
     /// Realtime connections in all. Without it, nine tenths of the limit of open files.
     #[config(env = "ORDERCAST_CONNECTIONS")]
     pub connections: Option<usize>,
-
-    /// What all realtime clients together may leave unread in the server's memory, MiB, 1 to 65536.
-    /// Beyond it whoever reads least is closed, and recovers.
-    #[config(env = "ORDERCAST_OUTBOUND_MIB", default = 256)]
-    pub outbound_mib: u32,
 
     /// Requests of one API key, per second, twice as many at once; 429 beyond. 0: no limit. The root
     /// key has none.
@@ -132,8 +127,9 @@ pub struct Config {
     #[config(env = "ORDERCAST_PUBLICATION_DAYS")]
     pub publication_days: Option<u32>,
 
-    /// Days for which deliveries of webhooks and their attempts are kept once they are finished, 1 or
-    /// more. Without it, for ever.
+    /// Days for which deliveries of webhooks, their attempts and the operator events are kept once they
+    /// are finished, 1 or more. Without it, for ever. What is older cannot be replayed: nobody knows any
+    /// more what of it was sent.
     #[config(env = "ORDERCAST_DELIVERY_DAYS")]
     pub delivery_days: Option<u32>,
 
@@ -251,7 +247,6 @@ impl Config {
             "1 or more",
         )?;
         range("connect_burst", self.connect_burst, any, "1 or more")?;
-        range("outbound_mib", self.outbound_mib, 1..=65_536, "1 to 65536")?;
         let lone = |name, value: &PathBuf, rule| {
             let value = value.display().to_string();
             Err(ConfigError::Value { name, value, rule })
@@ -291,10 +286,6 @@ impl Config {
         let certificate = self.tls_certificate.clone()?;
         let key = self.tls_key.clone()?;
         Some(tls::Files { certificate, key })
-    }
-
-    pub(crate) fn outbound_bytes(&self) -> usize {
-        usize::try_from(u64::from(self.outbound_mib) << 20).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn jwks_reach(&self) -> Reach {

@@ -13,6 +13,7 @@ pub mod jobs;
 mod keys;
 mod public_address;
 pub mod realtime;
+mod socket;
 pub mod tls;
 
 use auth::Auth;
@@ -133,7 +134,10 @@ impl Bound {
             store,
             auth,
             metrics,
-            inbox: Arc::new(Inbox::new(Arc::clone(&sending))),
+            inbox: Arc::new(Inbox::new(
+                Arc::clone(&sending),
+                config.trusted_proxies.clone(),
+            )),
             sending,
             stopping,
         };

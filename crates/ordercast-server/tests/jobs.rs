@@ -8,7 +8,7 @@ use ordercast_core::{
     order::{Actor, Cause, Content, Fact, Flag, Item, Mode, Request, Status, Target},
     provider::{Event, Subject},
 };
-use ordercast_server::jobs::{Retention, expire, prune};
+use ordercast_server::jobs::{Retention, expire, prune, report_parked};
 use ordercast_store::{
     Change, Idempotency, InboxEntry, NewOrder, NewProject, Outcome, Rendered, Settings, Store,
     Submission,
@@ -313,6 +313,11 @@ async fn webhooks_that_wait_for_their_order_stay() {
     let order = shop.new_order(START).await;
     shop.pay(order.get().into(), START).await;
     shop.pay(4_242, START).await;
+    let minutes = |count: u32| START.plus(Duration::from_secs(60) * count);
+    for (minute, long) in [(15, 0), (16, 1)] {
+        let parked = report_parked(&shop.store, minutes(minute)).await;
+        assert_eq!(parked, Ok(long), "{minute}");
+    }
     let day_31 = START.plus(DAY * 31);
     assert_eq!(prune(&shop.store, day_31, KEEP).await, Ok(1));
     let states: Vec<_> = shop

@@ -13,9 +13,11 @@ use ordercast_server::{
     config::{Config, Partial},
     delivery::sending::Sending,
     inbox::ask::{AskError, ProviderReader, Question, Reading, reader},
-    jobs::sweep,
+    jobs::{expire, sweep},
 };
-use ordercast_store::{Change, NewOrder, NewProject, Outcome, Settings, Source, Store, Submission};
+use ordercast_store::{
+    Change, InboxEntry, NewOrder, NewProject, Outcome, Settings, Source, Store, Submission,
+};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
@@ -211,6 +213,50 @@ async fn what_is_heard_pays_the_order_once() {
     assert!(fake.asked.lock().expect("asked").is_empty());
 }
 
+#[tokio::test]
+async fn all_orders_of_a_window_are_asked_about_once() {
+    let shop = Shop::open().await;
+    // All made in one moment, more than are read at once.
+    let mut made = Vec::new();
+    for _ in 0..450 {
+        made.push(shop.new_order().await.id);
+    }
+    let fake = Fake::default();
+    let readers: Vec<(Source, Box<dyn ProviderReader>)> =
+        vec![(source(Provider::Stripe, None), Box::new(fake.clone()))];
+    // After a long stop, when each order is due for several of its times.
+    let hours = START.plus(SECOND * 3 * 3_600);
+    let since = START.minus(SECOND * 3_600);
+    assert_eq!(sweep(&shop.store, &readers, since, hours).await, Ok(0));
+    let mut asked: Vec<_> = fake
+        .asked
+        .lock()
+        .expect("asked")
+        .iter()
+        .map(|q| q.order)
+        .collect();
+    asked.sort_unstable();
+    made.sort_unstable();
+    assert_eq!(asked, made);
+}
+
+#[tokio::test]
+async fn an_order_that_has_expired_is_still_asked_about() {
+    let shop = Shop::open().await;
+    let order = shop.new_order().await;
+    let day = START.plus(SECOND * 86_400);
+    expire(&shop.store, day).await.expect("expired");
+    assert_eq!(shop.status(&order).await, Status::Expired);
+    let fake = Fake::default();
+    *fake.answer.lock().expect("answer") = Some(Ok(paid(&order)));
+    let readers: Vec<(Source, Box<dyn ProviderReader>)> =
+        vec![(source(Provider::Stripe, None), Box::new(fake.clone()))];
+    let three_days = START.plus(SECOND * 3 * 86_400);
+    let since = three_days.minus(SECOND);
+    assert_eq!(sweep(&shop.store, &readers, since, three_days).await, Ok(1));
+    assert_eq!(shop.status(&order).await, Status::Paid);
+}
+
 async fn api(
     path: &str,
     credential: &'static str,
@@ -222,7 +268,10 @@ async fn api(
         assert_eq!(given.get(query.0), Some(&query.1));
         Json(answer)
     };
-    let router = Router::new().route(path, get(handler));
+    serve(Router::new().route(path, get(handler))).await
+}
+
+async fn serve(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
@@ -257,6 +306,37 @@ async fn stripe_is_searched_by_the_order_in_its_metadata() {
     check(&shop, &order, source(Provider::Stripe, Some(base))).await;
 }
 
+/// A checkout names the order by `client_reference_id` only: its intent has no metadata to search by.
+#[tokio::test]
+async fn stripe_is_asked_about_the_payments_that_have_been_heard_of() {
+    let shop = Shop::open().await;
+    let order = shop.new_order().await;
+    let attempt = AttemptId::new("pi_7").expect("id");
+    let mut pending = paid(&order).remove(0).events.remove(0);
+    pending.subject = Subject::Order {
+        order: order.id,
+        attempt: attempt.clone(),
+    };
+    pending.fact = Some(Fact::PaymentPending { attempt });
+    shop.submit(Change::Receive(Box::new(InboxEntry {
+        project: project(),
+        source: SourceId::new("src").expect("id"),
+        body: b"{}".to_vec(),
+        event: Ok(pending),
+    })))
+    .await;
+    let intent = json!({ "object": "payment_intent", "id": "pi_7", "status": "succeeded",
+        "amount_received": 199, "currency": "usd", "metadata": {} });
+    let router = Router::new()
+        .route("/v1/payment_intents/pi_7", get(async move || Json(intent)))
+        .route(
+            "/v1/payment_intents/search",
+            get(async || Json(json!({ "data": [] }))),
+        );
+    let base = serve(router).await;
+    check(&shop, &order, source(Provider::Stripe, Some(base))).await;
+}
+
 #[tokio::test]
 async fn mollies_newest_payments_are_looked_through_for_the_order() {
     let shop = Shop::open().await;
@@ -278,7 +358,16 @@ async fn the_reference_is_searched_by_the_external_id() {
     let found = json!([{ "transaction": { "id": 42, "status": "done" },
         "purchase": { "total": { "amount": 1.99, "currency": "USD" } } }]);
     let query = ("external_id", order.id.to_string());
-    let path = "/merchant/v2/merchants/1/reports/transactions/search.json";
-    let base = api(path, "Basic YS1rZXktb2YtdGhlLXRlc3Rz", query, found).await;
-    check(&shop, &order, source(Provider::Reference, Some(base))).await;
+    // The merchant of the credential, not the project.
+    let path = "/merchant/v2/merchants/887981/reports/transactions/search.json";
+    let base = api(
+        path,
+        "Basic ODg3OTgxOmEta2V5LW9mLXRoZS10ZXN0cw==",
+        query,
+        found,
+    )
+    .await;
+    let mut source = source(Provider::Reference, Some(base));
+    source.api_key = Some("887981:a-key-of-the-tests".to_owned().into());
+    check(&shop, &order, source).await;
 }

@@ -10,13 +10,15 @@ use tokio::sync::Notify;
 pub struct Rung {
     /// Have something to send now. Bound: as many as there are endpoints.
     pub endpoints: BTreeSet<EndpointId>,
-    /// Endpoints or lanes are not what they were: what was read before no longer holds.
+    /// Lanes of these are not what they were: what was read ahead of them no longer holds.
+    pub stale: BTreeSet<EndpointId>,
+    /// Endpoints are not what they were: all are read again.
     pub is_anew: bool,
 }
 
 impl Rung {
     fn is_empty(&self) -> bool {
-        self.endpoints.is_empty() && !self.is_anew
+        self.endpoints.is_empty() && self.stale.is_empty() && !self.is_anew
     }
 }
 
@@ -34,6 +36,7 @@ impl DeliveryBell {
         {
             let mut waiting = self.waiting.lock();
             waiting.endpoints.extend(made.endpoints);
+            waiting.stale.extend(made.stale);
             waiting.is_anew |= made.is_anew;
         }
         self.notify.notify_one();

@@ -1,22 +1,18 @@
 //! Current orders in memory, for readers and for the writer: polling does not touch the database.
 //!
 //! Invariant: after a commit was announced, nobody reads an older version here. The writer puts every
-//! changed order in before it announces; a reader's row goes in only if no commit began since it was
-//! read, which both check and write under the shard's lock.
+//! changed order in before it announces; a reader's row goes in only if no commit began or was announced
+//! since it was read, which both check and write under the shard's lock.
 
-use crate::read::Found;
+use crate::{
+    read::Found,
+    turns::{Reading, Turns},
+};
 use lru::LruCache;
 use metrics::{Counter, counter, gauge};
 use ordercast_core::{OrderId, ProjectId};
 use parking_lot::Mutex;
-use std::{
-    fmt,
-    num::NonZeroUsize,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{fmt, num::NonZeroUsize, sync::Arc};
 
 const SHARDS: usize = 16;
 /// Orders; about 1 KB each.
@@ -32,8 +28,7 @@ pub(crate) struct OrderCache {
     shards: Vec<Mutex<LruCache<Key, Arc<Found>>>>,
     /// From the internal key, which payment tokens carry. It never changes.
     keys: Vec<Mutex<LruCache<i64, Key>>>,
-    /// Commits begun so far.
-    commits: AtomicU64,
+    turns: Turns,
     hits: Counter,
     misses: Counter,
 }
@@ -44,10 +39,6 @@ impl fmt::Debug for OrderCache {
     }
 }
 
-/// When a reader began, in commits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading(u64);
-
 impl OrderCache {
     pub(crate) fn new() -> Self {
         Self {
@@ -57,7 +48,7 @@ impl OrderCache {
             keys: (0..SHARDS)
                 .map(|_| Mutex::new(LruCache::new(SHARD_CAPACITY)))
                 .collect(),
-            commits: AtomicU64::new(0),
+            turns: Turns::default(),
             hits: counter!("ordercast_order_cache_total", "result" => "hit"),
             misses: counter!("ordercast_order_cache_total", "result" => "miss"),
         }
@@ -90,14 +81,14 @@ impl OrderCache {
 
     /// Before a reader's statement begins.
     pub(crate) fn reading(&self) -> Reading {
-        Reading(self.commits.load(Ordering::SeqCst))
+        self.turns.reading()
     }
 
     /// What a reader found; kept unless a commit may have changed it since.
     pub(crate) fn fill(&self, reading: Reading, found: &Arc<Found>) {
         let key = (found.order.project, found.order.id);
         let mut shard = self.shard(key).lock();
-        if self.commits.load(Ordering::SeqCst) == reading.0 {
+        if self.turns.is_current(reading) {
             shard.put(key, Arc::clone(found));
             self.key_shard(found.order_key)
                 .lock()
@@ -105,13 +96,14 @@ impl OrderCache {
         }
     }
 
-    /// By the writer, before its commit: what readers began before it is not kept.
+    /// By the writer, before its commit.
     pub(crate) fn begin_commit(&self) {
-        self.commits.fetch_add(1, Ordering::SeqCst);
+        self.turns.turn();
     }
 
     /// By the writer, after its commit and before it is announced.
     pub(crate) fn committed<'a>(&self, orders: impl Iterator<Item = &'a Arc<Found>>) {
+        self.turns.turn();
         for found in orders {
             let key = (found.order.project, found.order.id);
             self.key_shard(found.order_key)
@@ -173,6 +165,17 @@ mod tests {
         assert_eq!(version(&cache), None);
         cache.fill(cache.reading(), &found(2));
         assert_eq!(version(&cache), Some(2));
+    }
+
+    #[test]
+    fn a_row_that_was_read_during_a_commit_is_not_kept_after_it() {
+        let cache = OrderCache::new();
+        cache.begin_commit();
+        let reading = cache.reading();
+        cache.committed(std::iter::once(&found(2)));
+        cache.shards.iter().for_each(|shard| shard.lock().clear());
+        cache.fill(reading, &found(1));
+        assert_eq!(version(&cache), None);
     }
 
     #[test]

@@ -9,12 +9,14 @@ mod change;
 pub mod credentials;
 pub mod list;
 mod read;
+mod recent;
 mod replay;
 pub mod search;
 mod secret;
 pub mod sources;
 mod sqlite;
 pub mod storefront;
+mod turns;
 mod vault;
 mod watch;
 pub mod webhooks;
@@ -41,9 +43,9 @@ pub use storefront::{StorefrontChange, StorefrontOutcome, StorefrontRefusal};
 pub use vault::{Vault, VaultError};
 pub use watch::OrderWatch;
 pub use webhooks::{
-    Acknowledger, AttemptResult, AttemptRow, Attempted, ClientEvent, DeliveryFilter, DeliveryRow,
-    DeliveryState, Disabled, Due, Endpoint, EndpointSecret, EndpointSettings, OperatorEventRow,
-    WebhookChange, WebhookOutcome,
+    Acknowledger, AttemptResult, AttemptRow, Attempted, ClientEvent, ClientEventFilter,
+    DeliveryFilter, DeliveryRow, DeliveryState, Disabled, Due, Endpoint, EndpointSecret,
+    EndpointSettings, OperatorEventRow, WebhookChange, WebhookOutcome,
 };
 
 use ordercast_core::{

@@ -2,6 +2,7 @@
 
 use crate::{
     Credential, Failure, InboxState, Project, Range, Source, Store,
+    recent::{WINDOW_MAX, Window},
     sqlite::{
         query,
         rows::{self, OrderRow},
@@ -56,9 +57,6 @@ impl Found {
             .clone()
     }
 }
-
-/// More publications than that are read by a thread for it.
-const SHORT_ROWS_MAX: usize = 128;
 
 impl PartialEq for Found {
     fn eq(&self, other: &Self) -> bool {
@@ -125,7 +123,8 @@ impl Store {
             .await
     }
 
-    /// One consistent read of a channel: epoch, top and at most `limit` publications of `range`.
+    /// One consistent read of a channel: epoch, top and at most `limit` publications of `range`; from
+    /// memory where its newest publications are there and suffice.
     ///
     /// # Errors
     /// [`Failure`] when the readers are overloaded or the database cannot be read.
@@ -135,20 +134,25 @@ impl Store {
         range: Range,
         limit: usize,
     ) -> Result<ChannelPage, Failure> {
-        let query = |limit: usize| {
+        let recent = self.recent();
+        if let Some(page) = recent.page(channel, range, limit) {
+            return Ok(page);
+        }
+        let query = |range, limit| {
             let (channel, epoch) = (channel.clone(), self.epoch().clone());
             move |connection: &mut Connection| {
                 query::channel(connection, &epoch, &channel, range, limit)
             }
         };
-        // Nearly every channel is short, whatever was asked for.
-        let page = self
-            .read_short(query(limit.min(SHORT_ROWS_MAX + 1)))
-            .await?;
-        if page.publications.len() > SHORT_ROWS_MAX && limit > SHORT_ROWS_MAX + 1 {
-            return self.read(query(limit)).await;
+        let reading = recent.reading();
+        let newest = self.read_short(query(Range::Newest, WINDOW_MAX)).await?;
+        let window = Window::new(newest);
+        let page = window.page(range, limit);
+        recent.fill(reading, channel, window);
+        match page {
+            Some(page) => Ok(page),
+            None => self.read(query(range, limit)).await,
         }
-        Ok(page)
     }
 
     /// From memory, else from the database.

@@ -103,12 +103,21 @@ impl Store {
             .await
     }
 
-    /// Whether an event was stored before.
+    /// Whether an event was stored before, and was understood.
     ///
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn inbox_knows(&self, source: SourceId, dedup_key: String) -> Result<bool, Failure> {
         self.read(move |connection| sources::knows(connection, &source, &dedup_key))
+            .await
+    }
+
+    /// How many events wait for their order since before that time, of all projects.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn parked_since(&self, before: Timestamp) -> Result<u32, Failure> {
+        self.read(move |connection| sources::parked_since(connection, before))
             .await
     }
 
@@ -123,7 +132,8 @@ impl Store {
             .await
     }
 
-    /// Orders that are still `new` and were made, or end their stated life, in these times.
+    /// Orders that wait for their money and were made, or end their stated life, in these times; the
+    /// first of them, or those `behind` an order (by its `order_key`) of the window's first moment.
     ///
     /// # Errors
     /// [`Failure`] as for every read.
@@ -131,15 +141,18 @@ impl Store {
         &self,
         project: ProjectId,
         window: SweepWindow,
+        behind: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Arc<Found>>, Failure> {
-        self.read(move |connection| sources::open_orders(connection, project, window, limit))
-            .await
+        self.read(move |connection| {
+            sources::open_orders(connection, project, window, behind, limit)
+        })
+        .await
     }
 }
 
 /// Later than the first, not later than the second.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SweepWindow {
     Made(Timestamp, Timestamp),
     Expires(Timestamp, Timestamp),

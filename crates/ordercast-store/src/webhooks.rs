@@ -196,7 +196,10 @@ pub enum AttemptResult {
         body: Vec<u8>,
     },
     /// There was no answer.
-    Failed { error: String },
+    Failed {
+        error: String,
+        address: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -298,6 +301,16 @@ pub struct DeliveryFilter {
     pub state: Option<DeliveryState>,
     /// Ids below this one.
     pub before: Option<i64>,
+    pub limit: u32,
+}
+
+/// Which of a buyer's events a client pulls, ascending by id.
+#[derive(Clone, Debug)]
+pub struct ClientEventFilter {
+    /// Ids above this one.
+    pub after: i64,
+    /// Notifications of the combined mode; empty: all.
+    pub types: Vec<String>,
     pub limit: u32,
 }
 
@@ -408,11 +421,10 @@ impl Store {
         project: ProjectId,
         user: UserId,
         order: Option<OrderId>,
-        after: i64,
-        limit: u32,
+        wanted: ClientEventFilter,
     ) -> Result<Vec<ClientEvent>, Failure> {
         self.read(move |connection| {
-            deliveries::client_events(connection, project, &user, order, after, limit)
+            deliveries::client_events(connection, project, &user, order, &wanted)
         })
         .await
     }

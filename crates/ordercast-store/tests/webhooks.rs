@@ -10,8 +10,8 @@ use ordercast_core::{
 };
 use ordercast_store::{
     Acknowledger, AttemptResult, Attempted, Change, DeliveryFilter, DeliveryRow, DeliveryState,
-    Endpoint, EndpointSettings, Feed, NewOrder, NewProject, Outcome, Secret, Settings, Store,
-    Submission, WebhookChange, WebhookOutcome,
+    Due, Endpoint, EndpointSettings, Feed, NewOrder, NewProject, Outcome, Prune, Secret, Settings,
+    Store, Submission, WebhookChange, WebhookOutcome,
 };
 use proptest::prelude::*;
 use std::{
@@ -38,6 +38,9 @@ enum Op {
     Step(usize),
     /// The first that is due is attempted.
     Attempt(usize, Answer),
+    /// The same, but its end is heard of later.
+    Begin(usize),
+    Report(usize, Answer),
     /// The attempt that was reported last is reported again.
     ReportAgain,
     Wait(u64),
@@ -68,10 +71,13 @@ fn any_op() -> impl Strategy<Value = Op> {
         2 => Just(Answer::None),
     ];
     let endpoint = || 0..MODES.len();
+    let late_answer = answer.clone();
     prop_oneof![
         3 => Just(Op::Create),
         6 => (0..64_usize).prop_map(Op::Step),
         12 => (endpoint(), answer).prop_map(|(endpoint, answer)| Op::Attempt(endpoint, answer)),
+        4 => endpoint().prop_map(Op::Begin),
+        4 => (0..8_usize, late_answer).prop_map(|(pick, answer)| Op::Report(pick, answer)),
         1 => Just(Op::ReportAgain),
         4 => (1..20_u64).prop_map(Op::Wait),
         1 => (0..64_usize).prop_map(Op::Resend),
@@ -92,6 +98,8 @@ struct World {
     /// With the steps taken.
     orders: Vec<(OrderId, usize)>,
     last: Option<Attempted>,
+    /// Attempts whose end was not heard of, with the endpoint of each.
+    running: Vec<(usize, Due)>,
     /// Events that came while the endpoint was enabled, or were replayed.
     told: Vec<BTreeSet<i64>>,
     events: i64,
@@ -106,6 +114,7 @@ impl World {
             endpoints: Vec::new(),
             orders: Vec::new(),
             last: None,
+            running: Vec::new(),
             told: vec![BTreeSet::new(); MODES.len()],
             events: 0,
         };
@@ -215,7 +224,20 @@ impl World {
                     self.happened().await;
                 }
             }
-            Op::Attempt(index, answer) => self.attempt(index, answer).await,
+            Op::Attempt(index, answer) => {
+                if let Some(due) = self.first_due(index).await {
+                    self.report(index, &due, answer).await;
+                }
+            }
+            Op::Begin(index) => {
+                if let Some(due) = self.first_due(index).await {
+                    self.running.push((index, due));
+                }
+            }
+            Op::Report(pick, answer) if !self.running.is_empty() => {
+                let (index, due) = self.running.remove(pick % self.running.len());
+                self.report(index, &due, answer).await;
+            }
             Op::ReportAgain => {
                 if let Some(last) = self.last.clone() {
                     let before = self.deliveries(0).await.len() + self.deliveries(1).await.len();
@@ -281,7 +303,7 @@ impl World {
                 self.store = None;
                 self.store = Some(open(&self.path));
             }
-            Op::Step(_) | Op::Acknowledge(_) => {}
+            Op::Step(_) | Op::Acknowledge(_) | Op::Report(..) => {}
         }
         self.check().await;
     }
@@ -321,16 +343,18 @@ impl World {
         self.events = new.last().map_or(self.events, |event| event.id);
     }
 
-    async fn attempt(&mut self, index: usize, answer: Answer) {
-        let endpoint = self.endpoints[index];
-        let (due, _) = self
-            .store()
-            .due(endpoint, self.now, 10)
-            .await
-            .expect("read");
-        let Some(first) = due.first() else {
-            return;
-        };
+    /// That is not on its way.
+    async fn first_due(&self, index: usize) -> Option<Due> {
+        let due = self.store().due(self.endpoints[index], self.now, 100);
+        let (due, _) = due.await.expect("read");
+        due.into_iter().find(|due| {
+            let mut running = self.running.iter();
+            running.all(|(_, running)| running.delivery != due.delivery)
+        })
+    }
+
+    /// As one attempt ended. It counts even if people changed the lane meanwhile.
+    async fn report(&mut self, index: usize, due: &Due, answer: Answer) {
         let answered = |status, verdict| AttemptResult::Answered {
             status,
             verdict,
@@ -339,8 +363,8 @@ impl World {
             body: Vec::new(),
         };
         let attempted = Attempted {
-            delivery: first.delivery,
-            attempt: first.attempts + 1,
+            delivery: due.delivery,
+            attempt: due.attempts + 1,
             duration: Duration::from_millis(3),
             result: match answer {
                 Answer::Accepted => answered(204, Verdict::Accepted),
@@ -349,16 +373,39 @@ impl World {
                 Answer::Gone => answered(410, Verdict::Gone),
                 Answer::None => AttemptResult::Failed {
                     error: "timed out".to_owned(),
+                    address: None,
                 },
             },
             jitter: 0.0,
         };
         self.last = Some(attempted.clone());
+        let was_pending = self.state(due.delivery).await == DeliveryState::Pending;
+        let logged = self.logged(due.delivery).await;
         self.webhooks(WebhookChange::Attempted(Box::new(attempted)))
             .await;
-        if matches!(answer, Answer::Gone) {
+        assert_eq!(
+            self.logged(due.delivery).await,
+            logged + 1,
+            "each attempt is in the log, also of what is settled meanwhile"
+        );
+        if matches!(answer, Answer::Gone) && was_pending {
             assert!(self.endpoint(index).await.disabled.is_some());
         }
+    }
+
+    /// `None`: there is no such delivery any more.
+    async fn logged_of(&self, delivery: i64) -> Option<usize> {
+        let found = self.store().delivery(project(), delivery).await;
+        found.expect("read").map(|(_, attempts, _)| attempts.len())
+    }
+
+    async fn state(&self, delivery: i64) -> DeliveryState {
+        let found = self.store().delivery(project(), delivery).await;
+        found.expect("read").expect("there").0.state
+    }
+
+    async fn logged(&self, delivery: i64) -> usize {
+        self.logged_of(delivery).await.expect("there")
     }
 
     async fn replay(&mut self, index: usize) {
@@ -460,4 +507,101 @@ proptest! {
             }
         });
     }
+}
+
+/// A world with one order that is paid, at this endpoint nothing but what that makes.
+async fn sold(path: PathBuf) -> World {
+    let mut world = World::begin(path).await;
+    world.step(Op::Create).await;
+    world.step(Op::Step(0)).await;
+    world
+}
+
+async fn unacknowledged(world: &World) -> Vec<String> {
+    let feed = world.store().events(project(), Feed::Unacknowledged, 0, 10);
+    let events = feed.await.expect("read");
+    events.into_iter().map(|event| event.kind).collect()
+}
+
+#[tokio::test]
+async fn a_payment_that_was_accepted_is_not_yet_an_event_that_was_taken() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut world = sold(folder.path().join("store.db")).await;
+    let separate = 1;
+    world.step(Op::Attempt(separate, Answer::Accepted)).await;
+    assert_eq!(
+        unacknowledged(&world).await,
+        ["order.created", "order.paid"],
+        "order_paid is still to come"
+    );
+    world.step(Op::Attempt(separate, Answer::Accepted)).await;
+    assert_eq!(unacknowledged(&world).await, ["order.created"]);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_put_back_delays_no_delivery() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut world = World::begin(folder.path().join("store.db")).await;
+    world.step(Op::Create).await;
+    world.now = AT.minus(Duration::from_secs(3_600));
+    world.step(Op::Step(0)).await;
+    let separate = 1;
+    let (due, _) = world
+        .store()
+        .due(world.endpoints[separate], world.now, 10)
+        .await
+        .expect("read");
+    assert_eq!(due.len(), 1, "the payment is to be told of now");
+}
+
+/// [`World::check`] finds more than one of an order that is due.
+#[tokio::test]
+async fn an_attempt_that_fails_after_a_resend_waits_behind_what_was_resent() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut world = World::begin(folder.path().join("store.db")).await;
+    for op in [
+        Op::Create,
+        Op::Attempt(0, Answer::Accepted),
+        Op::Step(0),
+        Op::Begin(0),
+        Op::Resend(0),
+        Op::Report(0, Answer::Retry),
+        Op::Attempt(0, Answer::Accepted),
+        Op::Attempt(0, Answer::Accepted),
+    ] {
+        world.step(op).await;
+    }
+    let rows = world.deliveries(0).await;
+    let states: Vec<_> = rows.iter().map(|row| row.state).collect();
+    assert_eq!(states, [DeliveryState::Delivered; 2]);
+}
+
+#[tokio::test]
+async fn what_is_finished_for_long_is_pruned_with_what_was_said_of_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut world = sold(folder.path().join("store.db")).await;
+    world.step(Op::Attempt(0, Answer::Refused)).await;
+    let dead = world.deliveries(0).await[0].id;
+    let news = async |world: &World| {
+        let news = world.store().operator_events(project(), 10).await;
+        news.expect("read").len()
+    };
+    assert_eq!(news(&world).await, 1);
+    for (day, pruned) in [(0, 0), (1, 2)] {
+        let outcome = world
+            .submit(Change::Prune {
+                what: Prune::Deliveries,
+                before: AT.plus(Duration::from_secs(day * 86_400)),
+                limit: 100,
+            })
+            .await;
+        assert!(
+            matches!(outcome, Outcome::Pruned(rows) if rows == pruned),
+            "day {day}: {outcome:?}"
+        );
+    }
+    assert_eq!(news(&world).await, 0);
+    assert_eq!(world.logged_of(dead).await, None, "with its attempts");
+    let left = world.deliveries(0).await;
+    assert_eq!(left.len(), 1, "what waits stays");
 }

@@ -286,15 +286,26 @@ impl Listener<'_> {
             .iter()
             .all(|forwarded| forwarded.ended == Ended::Accepted);
         if self.args.acknowledge && is_accepted {
-            let body = json!({ "event_ids": [event.id] });
-            let request = self
-                .api
-                .request(Method::POST, "events/acknowledge")
-                .json(&body);
-            self.api.send(request).await.context("cannot acknowledge")?;
+            self.acknowledge(event.id).await?;
         }
         self.history.add(&event, &all)?;
         Ok(self.show(&event, &all)?)
+    }
+
+    /// A server that is started anew has forgotten nothing, and the backend need not hear of it twice.
+    async fn acknowledge(&self, event: i64) -> anyhow::Result<()> {
+        let body = json!({ "event_ids": [event] });
+        loop {
+            let request = self.api.request(Method::POST, "events/acknowledge");
+            let Err(error) = self.api.send(request.json(&body)).await else {
+                return Ok(());
+            };
+            match error.downcast_ref::<reqwest::Error>() {
+                Some(lost) => eprintln!("lost the server: {}; trying again", cause(lost)),
+                None => return Err(error.context("cannot acknowledge")),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
     }
 
     fn show(&self, event: &Event, all: &[Forwarded]) -> io::Result<()> {

@@ -23,6 +23,7 @@ Examples:
   ordercast trigger order_paid --order 1000001 --reorder   its refund is told before it
   ordercast trigger order_paid --order 1000001 --late 30   the buyer waits
   ordercast trigger order_paid --order 1000001 --amount 0.01 --bad-signature
+  ordercast trigger partial_refund --order 1000001 --amount 0.50
   ordercast trigger order_paid --order 1000001 --print > paid.json    edit it, then
   ordercast trigger --body paid.json
 

@@ -7,6 +7,7 @@
 use super::{EventFacts, Form, Notification, event::rfc3339, notification::has_price};
 use crate::{
     OrderId, ProjectId, Timestamp, UserId,
+    ids::AttemptId,
     money::Money,
     order::{Country, CustomParameters, Email, ItemKind, Mode, Order},
 };
@@ -304,13 +305,17 @@ fn transaction<'a>(event: &EventFacts, order: &'a Order) -> Transaction<'a> {
     }
 }
 
-/// The payment that counts: the first that has brought money.
+/// The payment that counts. Another one that is paid as well, before it or after it in the list, must
+/// not become it: shops know a sale by its transaction.
 fn attempt(order: &Order) -> Option<&str> {
-    let attempts = &order.facets.attempts;
-    attempts
-        .iter()
-        .find(|attempt| attempt.captured > 0)
-        .map(|attempt| attempt.id.as_str())
+    let facets = &order.facets;
+    let first_paid = || facets.attempts.iter().find(|attempt| attempt.captured > 0);
+    let id = match &facets.settled_by {
+        Some(id) => Some(id),
+        // Orders of earlier versions do not say.
+        None => first_paid().map(|attempt| &attempt.id),
+    };
+    id.map(AttemptId::as_str)
 }
 
 /// A number, as shops expect one: the provider's if it is one, else one that the same payment always

@@ -3,6 +3,7 @@
 
 use super::{
     Attempt, AttemptState, Dispute, DisputeState, Facets, Flag, Life, Order, RefundSize, Status,
+    attempt::RefundNews,
 };
 use crate::{
     Timestamp,
@@ -44,6 +45,9 @@ pub enum Fact {
         attempt: AttemptId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refund: Option<RefundId>,
+        /// How much it was, if that is told: sums that were told before have it in them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        amount: Option<Money>,
     },
     Disputed {
         attempt: AttemptId,
@@ -130,6 +134,22 @@ impl Changed {
     pub fn is_visible(&self) -> bool {
         self.from.tracking() != self.to.tracking()
     }
+
+    /// What it did to the order as it was, in words, with why it did no more.
+    #[must_use]
+    pub fn summary(&self, before: &Order) -> String {
+        let mut text = if self.from == self.to {
+            format!("recorded, the order stays {}", self.to)
+        } else {
+            format!("{} -> {}", self.from, self.to)
+        };
+        let raised = self.order.facets.flags.difference(&before.facets.flags);
+        for flag in raised {
+            text.push_str("; ");
+            text.push_str(flag.sentence());
+        }
+        text
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,10 +224,24 @@ fn hear(
                 facets.flags.insert(Flag::AmountMismatch);
                 return Ok(Undo::No);
             }
-            find(facets, attempt)?.refund(refund.clone(), amount.size())?;
+            find(facets, attempt)?.refund(RefundNews {
+                id: refund.clone(),
+                size: amount.size(),
+                occurred_at,
+            })?;
         }
-        Fact::RefundReversed { attempt, refund } => {
-            find(facets, attempt)?.reverse_refund(refund.clone())?;
+        Fact::RefundReversed {
+            attempt,
+            refund,
+            amount,
+        } => {
+            let is_foreign = is_foreign(order, amount.map(|amount| amount.currency))?;
+            let amount = amount.filter(|_| !is_foreign);
+            find(facets, attempt)?.reverse_refund(RefundNews {
+                id: refund.clone(),
+                size: amount.map_or(RefundSize::Unknown, |amount| RefundSize::Part(amount.minor)),
+                occurred_at,
+            })?;
             return Ok(Undo::Yes);
         }
         Fact::Disputed {
@@ -215,10 +249,12 @@ fn hear(
             state,
             amount,
         } => {
-            if is_foreign(order, amount.map(|amount| amount.currency))? {
+            // Banks count in their own currency. What is lost is lost all the same: then the whole.
+            let is_foreign = is_foreign(order, amount.map(|amount| amount.currency))?;
+            if is_foreign {
                 facets.flags.insert(Flag::AmountMismatch);
-                return Ok(Undo::No);
             }
+            let amount = amount.filter(|_| !is_foreign);
             find(facets, attempt)?.dispute(Dispute {
                 state: *state,
                 amount: amount.map(|amount| amount.minor),

@@ -50,6 +50,17 @@ pub struct Refund {
     /// It failed or was taken back: the money is with the shop again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reversed: bool,
+    /// When this was last told, by the provider's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<Timestamp>,
+}
+
+/// What is heard of a refund.
+#[derive(Clone, Debug)]
+pub(super) struct RefundNews {
+    pub id: Option<RefundId>,
+    pub size: RefundSize,
+    pub occurred_at: Option<Timestamp>,
 }
 
 /// How much was given back, in minor units.
@@ -153,16 +164,39 @@ impl Attempt {
     }
 
     fn refunded(&self) -> i64 {
-        let (mut parts, mut total) = (0_i64, 0_i64);
+        let mut parts = 0_i64;
         for size in self.live_refunds() {
             match size {
                 RefundSize::Whole => return self.captured,
                 RefundSize::Part(minor) => parts = parts.saturating_add(minor),
-                RefundSize::Total(minor) => total = total.max(minor),
-                RefundSize::Unknown => {}
+                RefundSize::Total(_) | RefundSize::Unknown => {}
             }
         }
-        parts.max(total)
+        parts.max(self.refunded_in_total())
+    }
+
+    /// The newest sum that was told, without the refunds in it that were reversed since: a sum that
+    /// shrinks is not told again by itself.
+    fn refunded_in_total(&self) -> i64 {
+        let totals = self.refunds.iter().filter(|refund| !refund.reversed);
+        let newest = totals
+            .filter_map(|refund| match refund.size {
+                RefundSize::Total(minor) => Some((refund.occurred_at, minor)),
+                RefundSize::Whole | RefundSize::Part(_) | RefundSize::Unknown => None,
+            })
+            .max();
+        let Some((told_at, total)) = newest else {
+            return 0;
+        };
+        let is_since = |refund: &&Refund| {
+            refund.reversed && refund.occurred_at.is_none_or(|at| Some(at) >= told_at)
+        };
+        let reversed = self.refunds.iter().filter(is_since);
+        let reversed = reversed.fold(0_i64, |sum, refund| match refund.size {
+            RefundSize::Part(minor) => sum.saturating_add(minor),
+            RefundSize::Whole | RefundSize::Total(_) | RefundSize::Unknown => sum,
+        });
+        total.saturating_sub(reversed).max(0)
     }
 
     fn lost(&self) -> i64 {
@@ -210,53 +244,64 @@ impl Attempt {
 
     /// # Errors
     /// When the refund is known, reversed meanwhile or not.
-    pub(super) fn refund(
-        &mut self,
-        id: Option<RefundId>,
-        size: RefundSize,
-    ) -> Result<(), &'static str> {
+    pub(super) fn refund(&mut self, told: RefundNews) -> Result<(), &'static str> {
+        if told.size == RefundSize::Total(0) && self.refunds.is_empty() {
+            return Err("nothing was given back");
+        }
         let known = self.refunds.iter_mut().find(|known| {
-            known.id == id
-                && (id.is_some() || known.size == size || known.size == RefundSize::Unknown)
+            known.id == told.id
+                && (told.id.is_some()
+                    || known.size == told.size
+                    || known.size == RefundSize::Unknown)
         });
-        match known {
-            Some(known) if known.size == RefundSize::Unknown => {
-                known.size = size;
-                Ok(())
-            }
-            Some(_) => Err(REFUND_KNOWN),
-            None => self.add_refund(id, size, false),
+        let Some(known) = known else {
+            return self.add_refund(told, false);
+        };
+        // A sum may come back to what it was, after a reversal and another refund.
+        let is_newer_total = matches!(told.size, RefundSize::Total(_))
+            && !known.reversed
+            && told.occurred_at > known.occurred_at;
+        if known.size == RefundSize::Unknown {
+            known.size = told.size;
+            Ok(())
+        } else if is_newer_total {
+            known.size = told.size;
+            known.occurred_at = told.occurred_at;
+            Ok(())
+        } else {
+            Err(REFUND_KNOWN)
         }
     }
 
     /// # Errors
     /// When it is reversed already.
-    pub(super) fn reverse_refund(&mut self, id: Option<RefundId>) -> Result<(), &'static str> {
+    pub(super) fn reverse_refund(&mut self, told: RefundNews) -> Result<(), &'static str> {
         let mut of_id = self
             .refunds
             .iter_mut()
-            .filter(|known| known.id == id)
+            .filter(|known| known.id == told.id)
             .peekable();
         if of_id.peek().is_none() {
-            return self.add_refund(id, RefundSize::Unknown, true);
+            return self.add_refund(told, true);
         }
         let Some(live) = of_id.find(|known| !known.reversed) else {
             return Err("this refund is recorded as reversed already");
         };
         live.reversed = true;
+        live.occurred_at = told.occurred_at;
         Ok(())
     }
 
-    fn add_refund(
-        &mut self,
-        id: Option<RefundId>,
-        size: RefundSize,
-        reversed: bool,
-    ) -> Result<(), &'static str> {
+    fn add_refund(&mut self, told: RefundNews, reversed: bool) -> Result<(), &'static str> {
         if self.refunds.len() >= Self::REFUNDS_MAX {
             return Err(TOO_MANY_REFUNDS);
         }
-        self.refunds.push(Refund { id, size, reversed });
+        self.refunds.push(Refund {
+            id: told.id,
+            size: told.size,
+            reversed,
+            occurred_at: told.occurred_at,
+        });
         Ok(())
     }
 
@@ -320,6 +365,7 @@ impl From<StoredAttempt> for Attempt {
                 id: None,
                 size: RefundSize::Whole,
                 reversed: false,
+                occurred_at: None,
             });
         }
         Self {

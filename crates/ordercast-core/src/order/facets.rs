@@ -15,6 +15,10 @@ pub struct Facets {
     /// The price was in at some time. Only the return of everything undoes what follows from it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub settled: bool,
+    /// The attempt that brought the price in. It stays, so that a payment which counts later does not
+    /// change what the shop was told of this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled_by: Option<AttemptId>,
     pub fulfilment: Fulfilment,
     /// Items that differ from the rest; empty when all are alike.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -62,6 +66,21 @@ pub enum Flag {
 }
 
 impl Flag {
+    /// For people who wonder why.
+    pub(super) const fn sentence(self) -> &'static str {
+        match self {
+            Self::AmountMismatch => "its currency is not the order's, so its amount is not counted",
+            Self::MarkedPaid => "paid by word of the shop",
+            Self::PaidLate => "paid after the order's stated life",
+            Self::UnderReview => "somebody looks into it",
+            Self::DeliveredUnpaid => "handed over before the money was in",
+            Self::DuplicatePayment => "another attempt has paid already: refund one",
+            Self::NeedsDecision => "the order is canceled but holds money: refund it",
+            Self::PaidOver => "more than the price is in",
+            Self::PaidPartial => "less than the price is in",
+        }
+    }
+
     const fn stays(self) -> bool {
         match self {
             Self::AmountMismatch | Self::MarkedPaid | Self::PaidLate | Self::UnderReview => true,
@@ -169,7 +188,7 @@ impl Facets {
         let net = self.net_paid();
         let price = content.price.map_or(0, |price| price.minor);
         if price > 0 && net >= price {
-            self.settle();
+            self.settle(None);
         }
         self.flags.retain(|flag| flag.stays());
         let status = self.status(content);
@@ -202,11 +221,14 @@ impl Facets {
             }
         });
         if sum(paid) >= price {
-            self.settle();
+            self.settle(Some(id));
         }
     }
 
-    fn settle(&mut self) {
+    fn settle(&mut self, by: Option<&AttemptId>) {
+        if !self.settled {
+            self.settled_by = by.cloned();
+        }
         if !self.settled && self.life == Life::Expired {
             self.life = Life::Open;
             self.flags.insert(Flag::PaidLate);
@@ -238,6 +260,7 @@ fn sum(amounts: impl Iterator<Item = i64>) -> i64 {
 struct StoredFacets {
     attempts: Vec<Attempt>,
     settled: bool,
+    settled_by: Option<AttemptId>,
     fulfilment: Fulfilment,
     items: BTreeMap<Sku, Fulfilment>,
     completed: Option<bool>,
@@ -253,6 +276,7 @@ impl From<StoredFacets> for Facets {
                 .unwrap_or(stored.fulfilment == Fulfilment::Delivered),
             attempts: stored.attempts,
             settled: stored.settled,
+            settled_by: stored.settled_by,
             fulfilment: stored.fulfilment,
             items: stored.items,
             life: stored.life,

@@ -3,6 +3,7 @@
 use super::{
     Attempt, Cause, Changed, Flag, Fulfilment, FulfilmentStep, Life, Order, RefundSize, Status,
     apply::{Undo, next_version},
+    attempt::RefundNews,
 };
 use crate::{
     ids::{AttemptId, RefundId, Sku},
@@ -102,7 +103,11 @@ pub fn request(order: &Order, request: &Request, cause: &Cause) -> Result<Change
                 Some(money) => money.minor,
             };
             attempt
-                .refund(Some(id.clone()), RefundSize::Part(minor))
+                .refund(RefundNews {
+                    id: Some(id.clone()),
+                    size: RefundSize::Part(minor),
+                    occurred_at: None,
+                })
                 .map_err(|_| Refusal::RefundExists)?;
         }
         Request::ReverseRefund { id } => {
@@ -116,7 +121,11 @@ pub fn request(order: &Order, request: &Request, cause: &Cause) -> Result<Change
                 .find(is_live)
                 .ok_or(Refusal::UnknownRefund)?;
             attempt
-                .reverse_refund(Some(id.clone()))
+                .reverse_refund(RefundNews {
+                    id: Some(id.clone()),
+                    size: RefundSize::Unknown,
+                    occurred_at: None,
+                })
                 .map_err(|_| Refusal::UnknownRefund)?;
             undo = Undo::Yes;
         }
@@ -163,10 +172,14 @@ fn become_target(order: &Order, target: Target, cause: &Cause) -> Result<Changed
             let price = order.content.price.map_or(0, |price| price.minor);
             let missing = price.saturating_sub(facets.net_paid());
             let id = AttemptId::new(&format!("manual:{}", order.version.next()));
-            let attempt = id.ok().and_then(|id| facets.attempt(&id));
+            let Ok(id) = id else {
+                return Err(refusal);
+            };
+            let attempt = facets.attempt(&id);
             if price == 0 || attempt.and_then(|a| a.capture(missing).ok()).is_none() {
                 return Err(refusal);
             }
+            facets.settle_by(&order.content, &id);
             facets.flags.insert(Flag::MarkedPaid);
         }
         Target::Done => facets.complete(),

@@ -1,7 +1,10 @@
 //! Adyen. The order is named by `merchantReference`; the payment by the PSP reference of its
 //! authorisation. One body may hold several items, each with its own signature.
 
-use super::{EventError, Meaning, Request, json::Json, signature::is_base64, told::Told};
+use super::{
+    Event, EventError, Mapping, Meaning, Request, Subject, json::Json, signature::is_base64,
+    told::Told,
+};
 use crate::{Timestamp, money::Money, order::Refunded};
 use data_encoding::HEXUPPER_PERMISSIVE;
 use serde_json::Value;
@@ -104,8 +107,31 @@ fn items(body: &Json) -> Result<Vec<Json>, EventError> {
         .collect()
 }
 
-pub fn read(body: &Json) -> Result<Vec<Told>, EventError> {
-    items(body)?.iter().map(read_item).collect()
+/// Each item by itself. Webhooks of Adyen's other products have no items: they are kept by their type.
+pub fn read(body: &Json, body_hash: &str, mapping: &Mapping<'_>) -> Result<Vec<Event>, EventError> {
+    if body.at("/notificationItems").is_none() {
+        let told = Told {
+            word: body.required("/type", "notificationItems")?,
+            dedup_key: body
+                .any(&["/id", "/eventId"])
+                .unwrap_or_else(|| body_hash.to_owned()),
+            ..Told::default()
+        };
+        return Ok(vec![told.event(mapping)]);
+    }
+    let read = |item: &Json| match read_item(item) {
+        Ok(told) => told.event(mapping),
+        Err(error) => Event {
+            kind: item
+                .text("/eventCode")
+                .unwrap_or_else(|| "unreadable".to_owned()),
+            dedup_key: None,
+            subject: Subject::Unreadable(error),
+            fact: None,
+            occurred_at: None,
+        },
+    };
+    Ok(items(body)?.iter().map(read).collect())
 }
 
 fn read_item(item: &Json) -> Result<Told, EventError> {
@@ -128,6 +154,8 @@ fn read_item(item: &Json) -> Result<Told, EventError> {
         amount,
         refund: item.refund(&["/pspReference"]),
         refunded: amount.filter(|_| !is_whole).map(Refunded::Part),
+        // Zero where the scheme does not tell it yet.
+        disputed: amount.filter(|amount| amount.minor > 0),
         occurred_at: item.rfc3339("/eventDate"),
     })
 }

@@ -17,36 +17,34 @@ pub const MAPPING: &[(&str, Meaning)] = &[
     ("checkout.refund.failed", Meaning::RefundReversed),
 ];
 
-/// `t=,v0=,h=,v1=`: v1 covers the headers that `h` names, v0 the body alone. Where v1 is, it decides.
+/// `t=,v0=,h=,v1=`: v1 covers the headers that `h` names, v0 the body alone. Where v1 is, it decides;
+/// of several any, as while a secret is changed.
 pub fn verify(request: Request<'_>, secret: &str, now: Timestamp) -> bool {
     let Some(header) = request.header("x-hook0-signature") else {
         return false;
     };
-    let member = |name| members(header, ',', name).next();
-    let Some(at) = member("t") else {
+    let all = |name| members(header, ',', name);
+    let Some(at) = all("t").next() else {
         return false;
     };
-    let is_signed = match (member("v1"), member("v0")) {
-        (Some(signature), _) => {
-            let names = member("h").unwrap_or_default();
-            let values: Vec<&str> = names
-                .split(' ')
-                .filter(|name| !name.is_empty())
-                .map(|name| {
-                    request
-                        .header(&name.to_ascii_lowercase())
-                        .unwrap_or_default()
-                })
-                .collect();
-            let head = format!("{at}.{names}.{}.", values.join("."));
-            let content = [head.as_bytes(), request.body].concat();
-            is_hex(secret.as_bytes(), &content, signature)
-        }
-        (None, Some(signature)) => {
-            let content = [at.as_bytes(), b".", request.body].concat();
-            is_hex(secret.as_bytes(), &content, signature)
-        }
-        (None, None) => false,
+    let signed_by_any = |name, head: &str| {
+        let content = [head.as_bytes(), request.body].concat();
+        all(name).fold(false, |is_signed, signature| {
+            is_signed | is_hex(secret.as_bytes(), &content, signature)
+        })
+    };
+    let is_signed = if all("v1").next().is_some() {
+        let names = all("h").next().unwrap_or_default();
+        let value = |name: &str| {
+            request
+                .header(&name.to_ascii_lowercase())
+                .unwrap_or_default()
+        };
+        let named = names.split(' ').filter(|name| !name.is_empty());
+        let values: Vec<&str> = named.map(value).collect();
+        signed_by_any("v1", &format!("{at}.{names}.{}.", values.join(".")))
+    } else {
+        signed_by_any("v0", &format!("{at}."))
     };
     is_signed && is_recent(at, now)
 }
@@ -67,6 +65,7 @@ pub fn read(body: &Json, body_hash: &str) -> Result<Told, EventError> {
         refunded: data
             .decimal("/refundedAmount", "/currency")
             .map(Refunded::Total),
+        disputed: None,
         occurred_at: data
             .rfc3339("/updatedAt")
             .or_else(|| body.rfc3339("/timestamp")),

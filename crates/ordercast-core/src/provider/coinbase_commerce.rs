@@ -30,6 +30,7 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
         amount: event.decimal("/data/pricing/local/amount", "/data/pricing/local/currency"),
         refund: None,
         refunded: None,
+        disputed: None,
         occurred_at: event.rfc3339("/created_at"),
     })
 }

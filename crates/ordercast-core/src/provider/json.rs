@@ -31,6 +31,11 @@ impl Json {
         self.at(pointer).cloned().map(Self)
     }
 
+    pub fn list(&self, pointer: &str) -> Option<Vec<Self>> {
+        let items = self.at(pointer)?.as_array()?;
+        Some(items.iter().cloned().map(Self).collect())
+    }
+
     /// Text or a number, as text; not empty.
     pub fn text(&self, pointer: &str) -> Option<String> {
         match self.at(pointer)? {

@@ -9,6 +9,8 @@ pub const MAPPING: &[(&str, Meaning)] = &[
     ("order_created:paid", Meaning::Paid),
     ("order_created:pending", Meaning::Pending),
     ("order_created:failed", Meaning::Failed),
+    // It gives the money back by itself.
+    ("order_created:fraudulent", Meaning::Failed),
     ("order_refunded", Meaning::Refunded),
 ];
 
@@ -36,6 +38,7 @@ pub fn read(body: &Json, body_hash: &str) -> Result<Told, EventError> {
             .minor("/data/attributes/refunded_amount", currency)
             .filter(|amount| amount.minor > 0)
             .map(Refunded::Total),
+        disputed: None,
         occurred_at: body.rfc3339("/data/attributes/updated_at"),
     })
 }

@@ -10,10 +10,10 @@ mod json;
 mod lemon_squeezy;
 mod meaning;
 mod mollie;
-pub mod paddle;
+mod paddle;
 mod paypal;
 mod razorpay;
-pub mod reference;
+mod reference;
 mod settings;
 mod signature;
 mod standard;
@@ -103,8 +103,9 @@ impl Provider {
     #[must_use]
     pub const fn mapping(self) -> &'static [(&'static str, Meaning)] {
         match self {
-            // Read by hand: its words carry orders, not only payments.
-            Self::Reference | Self::Standard => &[],
+            // All its words are data of the source.
+            Self::Standard => &[],
+            Self::Reference => reference::MAPPING,
             Self::Stripe => stripe::MAPPING,
             Self::Paypal => paypal::MAPPING,
             Self::Adyen => adyen::MAPPING,
@@ -115,6 +116,26 @@ impl Provider {
             Self::CoinbaseCommerce => coinbase_commerce::MAPPING,
             Self::CoinbaseBusiness => coinbase_business::MAPPING,
             Self::Tebex => tebex::MAPPING,
+        }
+    }
+
+    /// Whence its requests come, where it says so (providers contract, section 1; store contract, 3.8).
+    #[must_use]
+    pub const fn addresses(self) -> &'static [&'static str] {
+        match self {
+            Self::Reference => reference::ADDRESSES,
+            Self::Tebex => tebex::ADDRESSES,
+            Self::Stripe
+            | Self::Paypal
+            | Self::Adyen
+            | Self::Paddle
+            | Self::LemonSqueezy
+            | Self::Mollie
+            | Self::MollieNext
+            | Self::Razorpay
+            | Self::CoinbaseCommerce
+            | Self::CoinbaseBusiness
+            | Self::Standard => &[],
         }
     }
 
@@ -159,6 +180,7 @@ pub fn verify(
 }
 
 /// Reads a verified body. `body_hash` stands in as the dedup key of what has no identity of its own.
+/// What cannot be read of one event, [`Subject::Unreadable`], takes nothing from the others in its body.
 ///
 /// # Errors
 /// [`EventError`] when it is not what the provider documents.
@@ -169,14 +191,15 @@ pub fn read(
     settings: &SourceSettings,
     body_hash: &str,
 ) -> Result<Vec<Event>, EventError> {
-    if provider == Provider::Reference {
-        return reference::parse(request.body, project, body_hash).map(|event| vec![event]);
-    }
     let body = json::Json::parse(request.body)?;
     let told = match provider {
+        Provider::Reference => match reference::read(&body, project, body_hash)? {
+            reference::Read::Told(told) => vec![*told],
+            reference::Read::Question(event) => return Ok(vec![*event]),
+        },
         Provider::Stripe => vec![stripe::read(&body)?],
         Provider::Paypal => vec![paypal::read(&body)?],
-        Provider::Adyen => adyen::read(&body)?,
+        Provider::Adyen => return adyen::read(&body, body_hash, &Mapping::new(provider, settings)),
         Provider::Paddle => vec![paddle::read(&body)?],
         Provider::LemonSqueezy => vec![lemon_squeezy::read(&body, body_hash)?],
         Provider::MollieNext => mollie::event(&body)?,
@@ -185,10 +208,10 @@ pub fn read(
         Provider::CoinbaseBusiness => vec![coinbase_business::read(&body, body_hash)?],
         Provider::Tebex => vec![tebex::read(&body)?],
         Provider::Standard => vec![standard::read(&body, request, settings)?],
-        Provider::Reference | Provider::Mollie => return Err(EventError::Field("id")),
+        Provider::Mollie => return Err(EventError::Field("id")),
     };
     let mapping = Mapping::new(provider, settings);
-    told.into_iter().map(|told| told.event(&mapping)).collect()
+    Ok(told.into_iter().map(|told| told.event(&mapping)).collect())
 }
 
 /// A provider's event in our terms.
@@ -205,6 +228,14 @@ pub struct Event {
     pub occurred_at: Option<Timestamp>,
 }
 
+impl Event {
+    /// Whether it is known what it means.
+    #[must_use]
+    pub const fn is_understood(&self) -> bool {
+        !matches!(self.subject, Subject::Unknown | Subject::Unreadable(_))
+    }
+}
+
 /// What an event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
@@ -216,6 +247,10 @@ pub enum Subject {
     User(UserId),
     /// Of a kind that we do not know: kept, visible, without effect.
     Unknown,
+    /// Of a kind that we know, and about no payment.
+    Nothing,
+    /// Of a kind that we know, without what such an event must say.
+    Unreadable(EventError),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

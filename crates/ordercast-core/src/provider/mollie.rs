@@ -5,7 +5,7 @@ use super::{
     Event, EventError, Mapping, Meaning, Request, SourceSettings, json::Json, signature::is_hex,
     told::Told,
 };
-use crate::{Timestamp, order::Refunded};
+use crate::{Timestamp, ids::AttemptId, order::Refunded};
 
 pub const MAPPING: &[(&str, Meaning)] = &[
     ("payment:open", Meaning::Ignore),
@@ -15,8 +15,18 @@ pub const MAPPING: &[(&str, Meaning)] = &[
     ("payment:failed", Meaning::Failed),
     ("payment:canceled", Meaning::Failed),
     ("payment:expired", Meaning::Failed),
+    // The sum, of a payment that is shown without its refunds and chargebacks.
     ("payment.refunded", Meaning::Refunded),
     ("payment.charged_back", Meaning::DisputeLost),
+    ("refund:queued", Meaning::Ignore),
+    ("refund:pending", Meaning::Ignore),
+    ("refund:canceled", Meaning::Ignore),
+    // From here on it cannot be called off.
+    ("refund:processing", Meaning::Refunded),
+    ("refund:refunded", Meaning::Refunded),
+    ("refund:failed", Meaning::RefundReversed),
+    ("chargeback", Meaning::DisputeLost),
+    ("chargeback:reversed", Meaning::DisputeWon),
 ];
 
 /// `X-Mollie-Signature: sha256=<hex>` over the body; twice while a secret is changed.
@@ -30,24 +40,30 @@ pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
         })
 }
 
-/// A signed event; without the payment inside it says nothing that could be believed.
+/// A signed event; without the payment or refund inside it says nothing that could be believed.
 pub fn event(body: &Json) -> Result<Vec<Told>, EventError> {
     let id = body.required("/id", "id")?;
-    match body.part("/_embedded/entity") {
-        Some(entity) if entity.text("/resource").as_deref() == Some("payment") => {
-            let mut told = of_payment(&entity)?;
-            for told in &mut told {
-                told.dedup_key = format!("{id}:{}", told.word);
-            }
-            Ok(told)
+    let entity = body.part("/_embedded/entity");
+    let resource = entity.as_ref().and_then(|entity| entity.text("/resource"));
+    let mut told = match (entity, resource.as_deref()) {
+        (Some(payment), Some("payment")) => of_payment(&payment)?,
+        (Some(refund), Some("refund")) => {
+            vec![of_refund(&refund, refund.attempt(&["/paymentId"]))?]
         }
-        _ => Ok(vec![Told {
-            word: body.required("/type", "type")?,
-            dedup_key: id,
-            attempt: body.attempt(&["/entityId"]),
-            ..Told::default()
-        }]),
+        _ => {
+            return Ok(vec![Told {
+                word: body.required("/type", "type")?,
+                dedup_key: id,
+                attempt: body.attempt(&["/entityId"]),
+                ..Told::default()
+            }]);
+        }
+    };
+    for told in &mut told {
+        told.dedup_key = format!("{id}:{}", told.dedup_key);
+        told.occurred_at = told.occurred_at.or_else(|| body.rfc3339("/createdAt"));
     }
+    Ok(told)
 }
 
 /// The payment as Mollie's API gives it: its status, and what was given back of it.
@@ -57,7 +73,7 @@ pub fn event(body: &Json) -> Result<Vec<Told>, EventError> {
 pub fn payment(body: &[u8], settings: &SourceSettings) -> Result<Vec<Event>, EventError> {
     let mapping = Mapping::new(super::Provider::Mollie, settings);
     let told = of_payment(&Json::parse(body)?)?;
-    told.into_iter().map(|told| told.event(&mapping)).collect()
+    Ok(told.into_iter().map(|told| told.event(&mapping)).collect())
 }
 
 fn of_payment(payment: &Json) -> Result<Vec<Told>, EventError> {
@@ -69,19 +85,24 @@ fn of_payment(payment: &Json) -> Result<Vec<Told>, EventError> {
         amount: payment.decimal("/amount/value", "/amount/currency"),
         ..Told::default()
     };
-    let returned = |field: &str| {
-        let amount = payment.decimal(&format!("{field}/value"), &format!("{field}/currency"));
-        amount.filter(|amount| amount.minor > 0)
-    };
     let mut told = vec![Told {
         word: format!("payment:{status}"),
         dedup_key: format!("{id}:{status}"),
+        // `paidAt`, `canceledAt` and so on.
         occurred_at: payment
-            .rfc3339("/paidAt")
+            .rfc3339(&format!("/{status}At"))
             .or_else(|| payment.rfc3339("/createdAt")),
         ..base.clone()
     }];
-    if let Some(amount) = returned("/amountRefunded") {
+    let sum = |field: &str| {
+        let amount = payment.decimal(&format!("{field}/value"), &format!("{field}/currency"));
+        amount.filter(|amount| amount.minor > 0)
+    };
+    if let Some(refunds) = payment.list("/_embedded/refunds") {
+        for refund in refunds {
+            told.push(of_refund(&refund, base.attempt.clone())?);
+        }
+    } else if let Some(amount) = sum("/amountRefunded") {
         told.push(Told {
             word: "payment.refunded".to_owned(),
             dedup_key: format!("{id}:refunded:{}", amount.minor),
@@ -89,12 +110,50 @@ fn of_payment(payment: &Json) -> Result<Vec<Told>, EventError> {
             ..base.clone()
         });
     }
-    if let Some(amount) = returned("/amountChargedBack") {
+    if let Some(chargebacks) = payment.list("/_embedded/chargebacks") {
+        for chargeback in chargebacks {
+            told.push(of_chargeback(&chargeback, &base)?);
+        }
+    } else if let Some(amount) = sum("/amountChargedBack") {
         told.push(Told {
             word: "payment.charged_back".to_owned(),
             dedup_key: format!("{id}:charged_back:{}", amount.minor),
+            disputed: Some(amount),
             ..base
         });
     }
     Ok(told)
+}
+
+/// By its own id: a sum cannot tell a refund that failed from one that never was.
+fn of_refund(refund: &Json, attempt: Option<AttemptId>) -> Result<Told, EventError> {
+    let id = refund.required("/id", "the refund's id")?;
+    let status = refund.required("/status", "the refund's status")?;
+    Ok(Told {
+        word: format!("refund:{status}"),
+        dedup_key: format!("{id}:{status}"),
+        attempt,
+        refund: refund.refund(&["/id"]),
+        refunded: refund
+            .decimal("/amount/value", "/amount/currency")
+            .map(Refunded::Part),
+        ..Told::default()
+    })
+}
+
+fn of_chargeback(chargeback: &Json, payment: &Told) -> Result<Told, EventError> {
+    let id = chargeback.required("/id", "the chargeback's id")?;
+    let reversed_at = chargeback.rfc3339("/reversedAt");
+    let word = match reversed_at {
+        Some(_) => "chargeback:reversed",
+        None => "chargeback",
+    };
+    Ok(Told {
+        word: word.to_owned(),
+        dedup_key: format!("{id}:{word}"),
+        disputed: chargeback.decimal("/amount/value", "/amount/currency"),
+        occurred_at: reversed_at.or_else(|| chargeback.rfc3339("/createdAt")),
+        amount: None,
+        ..payment.clone()
+    })
 }

@@ -25,7 +25,12 @@ pub const MAPPING: &[(&str, Meaning)] = &[
     ("adjustment.refund:rejected", Meaning::RefundReversed),
     ("adjustment.refund:reversed", Meaning::RefundReversed),
     ("adjustment.credit", Meaning::Ignore),
+    ("adjustment.credit_reverse", Meaning::Ignore),
     ("adjustment.chargeback_warning", Meaning::DisputeInquiry),
+    (
+        "adjustment.chargeback_warning_reverse",
+        Meaning::DisputeExpired,
+    ),
     ("adjustment.chargeback:approved", Meaning::DisputeLost),
     (
         "adjustment.chargeback_reverse:approved",
@@ -64,6 +69,7 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
     } else {
         &["/id"]
     };
+    let returned = data.minor("/totals/total", "/currency_code");
     Ok(Told {
         word,
         dedup_key: body.required("/event_id", "event_id")?,
@@ -71,9 +77,8 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
         attempt: data.attempt(attempt),
         amount: data.minor("/details/totals/grand_total", "/currency_code"),
         refund: data.refund(&["/id"]).filter(|_| is_adjustment),
-        refunded: data
-            .minor("/totals/total", "/currency_code")
-            .map(Refunded::Part),
+        refunded: returned.map(Refunded::Part),
+        disputed: returned,
         occurred_at: body.rfc3339("/occurred_at"),
     })
 }

@@ -11,14 +11,24 @@ pub const MAPPING: &[(&str, Meaning)] = &[
     ("CHECKOUT.ORDER.APPROVED", Meaning::Pending),
     ("CHECKOUT.ORDER.COMPLETED", Meaning::Ignore),
     ("CHECKOUT.PAYMENT-APPROVAL.REVERSED", Meaning::Failed),
+    ("PAYMENT.AUTHORIZATION.CREATED", Meaning::Authorized),
+    ("PAYMENT.AUTHORIZATION.VOIDED", Meaning::Failed),
     ("PAYMENT.CAPTURE.PENDING", Meaning::Pending),
     ("PAYMENT.CAPTURE.COMPLETED", Meaning::Paid),
     ("PAYMENT.CAPTURE.DECLINED", Meaning::Failed),
     ("PAYMENT.CAPTURE.DENIED", Meaning::Failed),
     ("PAYMENT.CAPTURE.REFUNDED", Meaning::Refunded),
     ("PAYMENT.CAPTURE.REVERSED", Meaning::DisputeLost),
+    ("PAYMENT.REFUND.PENDING", Meaning::Ignore),
+    ("PAYMENT.REFUND.FAILED", Meaning::RefundReversed),
     ("RISK.DISPUTE.CREATED", Meaning::DisputeOpened),
+    // Buyer and shop talk; no money moves.
+    ("CUSTOMER.DISPUTE.CREATED:INQUIRY", Meaning::DisputeInquiry),
     ("CUSTOMER.DISPUTE.CREATED", Meaning::DisputeOpened),
+    (
+        "CUSTOMER.DISPUTE.UPDATED:CHARGEBACK",
+        Meaning::DisputeOpened,
+    ),
     ("CUSTOMER.DISPUTE.UPDATED", Meaning::Ignore),
     (
         "CUSTOMER.DISPUTE.RESOLVED:RESOLVED_BUYER_FAVOUR",
@@ -72,21 +82,33 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
     let is_dispute = kind.starts_with("CUSTOMER.DISPUTE") || kind.starts_with("RISK.DISPUTE");
     let is_return = matches!(
         kind.as_str(),
-        "PAYMENT.CAPTURE.REFUNDED" | "PAYMENT.CAPTURE.REVERSED"
+        "PAYMENT.CAPTURE.REFUNDED"
+            | "PAYMENT.CAPTURE.REVERSED"
+            | "PAYMENT.REFUND.PENDING"
+            | "PAYMENT.REFUND.FAILED"
     );
     let capture_of_return = capture(&resource).filter(|_| is_return);
     let attempt = match capture_of_return {
         Some(capture) => crate::ids::AttemptId::new(&capture).ok(),
         None if is_dispute => resource.attempt(&["/disputed_transactions/0/seller_transaction_id"]),
-        None => resource.attempt(&["/id"]),
+        // An approval that is taken back names its order so, not by `id`.
+        None => resource.attempt(&["/id", "/order_id"]),
     };
     let amount = resource.decimal("/amount/value", "/amount/currency_code");
-    let outcome = resource
-        .any(&["/dispute_outcome/outcome_code"])
-        .filter(|_| kind == "CUSTOMER.DISPUTE.RESOLVED");
+    let condition = match kind.as_str() {
+        "CUSTOMER.DISPUTE.RESOLVED" => resource.text("/dispute_outcome/outcome_code"),
+        "CUSTOMER.DISPUTE.CREATED" | "CUSTOMER.DISPUTE.UPDATED" => {
+            resource.text("/dispute_life_cycle_stage")
+        }
+        _ => None,
+    };
+    let disputed = match kind.as_str() {
+        "PAYMENT.CAPTURE.REVERSED" => amount,
+        _ => resource.decimal("/dispute_amount/value", "/dispute_amount/currency_code"),
+    };
     Ok(Told {
-        word: match outcome {
-            Some(outcome) => format!("{kind}:{outcome}"),
+        word: match condition {
+            Some(condition) => format!("{kind}:{condition}"),
             None => kind,
         },
         dedup_key: body.required("/id", "id")?,
@@ -102,6 +124,7 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
         amount,
         refund: resource.refund(&["/id"]).filter(|_| is_return),
         refunded: amount.map(Refunded::Part),
+        disputed,
         occurred_at: body.rfc3339("/create_time"),
     })
 }

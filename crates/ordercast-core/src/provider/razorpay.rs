@@ -13,6 +13,8 @@ pub const MAPPING: &[(&str, Meaning)] = &[
     ("refund.processed", Meaning::Refunded),
     ("refund.failed", Meaning::RefundReversed),
     ("refund.speed_changed", Meaning::Ignore),
+    // The bank asks for papers; no money moves.
+    ("payment.dispute.created:retrieval", Meaning::DisputeInquiry),
     ("payment.dispute.created", Meaning::DisputeOpened),
     ("payment.dispute.under_review", Meaning::Ignore),
     ("payment.dispute.action_required", Meaning::Ignore),
@@ -31,8 +33,15 @@ pub fn read(body: &Json, request: Request<'_>, body_hash: &str) -> Result<Told, 
     let payment = "/payload/payment/entity";
     let at = |field: &str| format!("{payment}{field}");
     let id = request.header("x-razorpay-event-id");
+    let kind = body.required("/event", "event")?;
+    let phase = body
+        .text("/payload/dispute/entity/phase")
+        .filter(|_| kind == "payment.dispute.created");
     Ok(Told {
-        word: body.required("/event", "event")?,
+        word: match phase {
+            Some(phase) => format!("{kind}:{phase}"),
+            None => kind,
+        },
         // The id comes in a header, which the signature does not cover: a forger cannot use it, because
         // the body must be signed all the same.
         dedup_key: id.unwrap_or(body_hash).chars().take(200).collect(),
@@ -53,6 +62,10 @@ pub fn read(body: &Json, request: Request<'_>, body_hash: &str) -> Result<Told, 
                 "/payload/refund/entity/currency",
             )
             .map(Refunded::Part),
+        disputed: body.minor(
+            "/payload/dispute/entity/amount",
+            "/payload/dispute/entity/currency",
+        ),
         occurred_at: body.seconds("/created_at"),
     })
 }

@@ -3,17 +3,52 @@
 //! Amounts come as decimal strings in `order`, as JSON numbers in `purchase`; both are read as
 //! decimal text, never as floating point.
 
-use super::{Event, EventError, Request, Subject};
+use super::{Event, EventError, Meaning, Request, Subject, json::Json, told::Told};
 use crate::{
     Timestamp,
-    ids::{AttemptId, OrderId, ProjectId, UserId},
-    money::{Currency, Money},
-    order::{Fact, Refunded},
+    ids::{AttemptId, OrderId, ProjectId, RefundId, UserId},
+    money::Money,
+    order::Refunded,
 };
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha1::{Digest, Sha1};
+
+/// The code of a refund that a bank has forced.
+const CHARGEBACK: &str = "2";
+
+pub const MAPPING: &[(&str, Meaning)] = &[
+    ("payment", Meaning::Paid),
+    ("order_paid", Meaning::Paid),
+    // Declined by the payment system, or by its protection against fraud.
+    ("ps_declined", Meaning::Failed),
+    ("afs_reject", Meaning::Failed),
+    ("afs_black_list", Meaning::Ignore),
+    ("refund", Meaning::Refunded),
+    ("partial_refund", Meaning::Refunded),
+    ("order_canceled", Meaning::Refunded),
+    ("refund:2", Meaning::DisputeLost),
+    ("order_canceled:2", Meaning::DisputeLost),
+    ("dispute:retrieval", Meaning::DisputeInquiry),
+    ("dispute:new", Meaning::DisputeOpened),
+    ("dispute:won", Meaning::DisputeWon),
+    ("dispute:lost", Meaning::DisputeLost),
+    ("dispute:accepted", Meaning::DisputeLost),
+    ("dispute", Meaning::Ignore),
+];
+
+pub const ADDRESSES: &[&str] = &[
+    "185.30.20.0/24",
+    "185.30.21.0/24",
+    "185.30.22.0/24",
+    "185.30.23.0/24",
+    "34.102.38.178/32",
+    "34.94.43.207/32",
+    "35.236.73.234/32",
+    "34.94.69.44/32",
+    "34.102.22.197/32",
+];
 
 /// `Authorization: Signature <hex>`, plain SHA-1 of body and secret (store contract, 3.2).
 pub(super) fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
@@ -29,90 +64,139 @@ pub(super) fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
     verify_slices_are_equal(&given, &expected).is_ok()
 }
 
+/// What an event is, or a question that has no answer but ours.
+pub enum Read {
+    Told(Box<Told>),
+    Question(Box<Event>),
+}
+
 /// Reads one body. `body_hash` stands in as the dedup key of kinds without an identity of their own.
-///
-/// # Errors
-/// [`EventError`] when the body is not JSON, belongs to another project or lacks a field that its
-/// kind must have.
-pub fn parse(body: &[u8], project: ProjectId, body_hash: &str) -> Result<Event, EventError> {
-    let root: Value = serde_json::from_slice(body).map_err(|_| EventError::NotJson)?;
-    let kind = text(&root, "/notification_type", "notification_type")?.to_owned();
-    check_project(&root, project)?;
-    let event = |dedup_key, subject, fact| {
-        Ok(Event {
-            kind: kind.clone(),
-            dedup_key,
-            subject,
-            fact,
-            // It carries the time of the payment, in refunds too: nothing that orders its events.
-            occurred_at: None,
-        })
+pub fn read(body: &Json, project: ProjectId, body_hash: &str) -> Result<Read, EventError> {
+    let kind = body.required("/notification_type", "notification_type")?;
+    check_project(body, project)?;
+    let told = match kind.as_str() {
+        "user_validation" => return question(body, kind),
+        "order_paid" | "order_canceled" => of_order(body, kind)?,
+        "payment" | "refund" | "partial_refund" => of_payment(body, kind, body_hash)?,
+        "dispute" => of_dispute(body, kind, body_hash)?,
+        _ => Told {
+            dedup_key: format!("{kind}:{body_hash}"),
+            word: kind,
+            order: body.order(&["/purchase/order/id"]),
+            attempt: body.attempt(&["/transaction/id"]),
+            ..Told::default()
+        },
+    };
+    Ok(Read::Told(Box::new(told)))
+}
+
+fn question(body: &Json, kind: String) -> Result<Read, EventError> {
+    let user = body
+        .text("/user/id")
+        .and_then(|id| UserId::new(&id).ok())
+        .ok_or(EventError::Field("user.id"))?;
+    Ok(Read::Question(Box::new(Event {
+        kind,
+        dedup_key: None,
+        subject: Subject::User(user),
+        fact: None,
+        occurred_at: None,
+    })))
+}
+
+/// Its events carry the time of the payment, those of refunds too: nothing that orders them.
+fn of_order(body: &Json, kind: String) -> Result<Told, EventError> {
+    let order = body
+        .at("/order/id")
+        .and_then(Value::as_i64)
+        .and_then(|id| OrderId::new(id).ok())
+        .ok_or(EventError::Field("order.id"))?;
+    // `order.invoice_id` equals `transaction.id` of the payment; orders without a payment have none.
+    let attempt = body
+        .any(&["/order/invoice_id", "/billing/transaction/id"])
+        .unwrap_or_else(|| format!("order:{order}"));
+    let attempt = AttemptId::new(&attempt).map_err(|_| EventError::Field("order.invoice_id"))?;
+    let (amount, dedup_key) = if kind == "order_paid" {
+        let amount = money(body, "/order/amount", "/order/currency", "order.amount")?;
+        let key = format!("{kind}:{order}:{attempt}:{amount}");
+        (Some(amount), key)
+    } else {
+        (None, format!("{kind}:{order}:{attempt}"))
+    };
+    Ok(Told {
+        word: with_code(body, "/billing/refund_details/code", kind),
+        dedup_key,
+        order: Some(order),
+        attempt: Some(attempt),
+        amount,
+        ..Told::default()
+    })
+}
+
+/// `purchase.order.id` is there only if the project switched it on.
+fn of_payment(body: &Json, kind: String, body_hash: &str) -> Result<Told, EventError> {
+    let attempt = body
+        .attempt(&["/transaction/id"])
+        .ok_or(EventError::Field("transaction.id"))?;
+    let total = || {
+        money(
+            body,
+            "/purchase/total/amount",
+            "/purchase/total/currency",
+            "purchase.total",
+        )
+    };
+    let mut told = Told {
+        order: body.order(&["/purchase/order/id"]),
+        dedup_key: format!("{kind}:{attempt}"),
+        attempt: Some(attempt),
+        ..Told::default()
     };
     match kind.as_str() {
-        "order_paid" | "order_canceled" => {
-            let order = root
-                .pointer("/order/id")
-                .and_then(Value::as_i64)
-                .and_then(|id| OrderId::new(id).ok())
-                .ok_or(EventError::Field("order.id"))?;
-            let attempt = order_attempt(&root, order)?;
-            if kind == "order_canceled" {
-                let key = format!("order_canceled:{order}:{attempt}");
-                let fact = Fact::Refunded {
-                    attempt: attempt.clone(),
-                    refund: None,
-                    amount: Refunded::Whole,
-                };
-                return event(Some(key), Subject::Order { order, attempt }, Some(fact));
-            }
-            let amount = money(&root, "/order/amount", "/order/currency", "order.amount")?;
-            let key = format!("order_paid:{order}:{attempt}:{amount}");
-            let fact = Fact::Paid {
-                attempt: attempt.clone(),
-                amount,
-            };
-            event(Some(key), Subject::Order { order, attempt }, Some(fact))
-        }
         "payment" => {
-            let attempt = transaction(&root)?;
-            let amount = money(
-                &root,
-                "/purchase/total/amount",
-                "/purchase/total/currency",
-                "purchase.total",
-            )?;
-            let key = format!("payment:{attempt}:{amount}");
-            let fact = Fact::Paid {
-                attempt: attempt.clone(),
-                amount,
-            };
-            event(Some(key), payment_subject(&root, attempt), Some(fact))
+            let amount = total()?;
+            told.amount = Some(amount);
+            told.dedup_key = format!("{}:{amount}", told.dedup_key);
         }
-        "refund" => {
-            let attempt = transaction(&root)?;
-            let key = format!("refund:{attempt}");
-            let fact = Fact::Refunded {
-                attempt: attempt.clone(),
-                refund: None,
-                amount: Refunded::Whole,
-            };
-            event(Some(key), payment_subject(&root, attempt), Some(fact))
+        // Parts have no names; two of one payment differ at least in their bodies.
+        "partial_refund" => {
+            told.refunded = Some(Refunded::Part(total()?));
+            told.refund = RefundId::new(body_hash).ok();
+            told.dedup_key = format!("{kind}:{body_hash}");
         }
-        "user_validation" => {
-            let user = scalar(root.pointer("/user/id"))
-                .and_then(|id| UserId::new(&id).ok())
-                .ok_or(EventError::Field("user.id"))?;
-            event(None, Subject::User(user), None)
-        }
-        _ => event(Some(format!("{kind}:{body_hash}")), Subject::Unknown, None),
+        _ => {}
+    }
+    told.word = with_code(body, "/refund_details/code", kind);
+    Ok(told)
+}
+
+/// About the whole transaction. A retrieval asks for papers and moves no money; of the others the
+/// status is the condition.
+fn of_dispute(body: &Json, kind: String, body_hash: &str) -> Result<Told, EventError> {
+    let is_retrieval = body.text("/dispute/type").as_deref() == Some("retrieval");
+    let status = body.required("/dispute/status", "dispute.status")?;
+    let condition = if is_retrieval { "retrieval" } else { &status };
+    Ok(Told {
+        word: format!("{kind}:{condition}"),
+        dedup_key: format!("{kind}:{body_hash}"),
+        attempt: body.attempt(&["/transaction/id"]),
+        ..Told::default()
+    })
+}
+
+/// Of the reasons of a refund (store contract, 3.8) only a chargeback means something else.
+fn with_code(body: &Json, pointer: &str, kind: String) -> String {
+    match body.text(pointer).as_deref() {
+        Some(CHARGEBACK) => format!("{kind}:{CHARGEBACK}"),
+        _ => kind,
     }
 }
 
 /// Combined mode carries the project in `billing`, separate mode at the top, virtual orders nowhere.
-fn check_project(root: &Value, project: ProjectId) -> Result<(), EventError> {
-    let given = root
-        .pointer("/settings/project_id")
-        .or_else(|| root.pointer("/billing/settings/project_id"))
+fn check_project(body: &Json, project: ProjectId) -> Result<(), EventError> {
+    let given = body
+        .at("/settings/project_id")
+        .or_else(|| body.at("/billing/settings/project_id"))
         .and_then(Value::as_i64);
     match given {
         Some(got) if got != i64::from(project.get()) => Err(EventError::Project {
@@ -123,72 +207,36 @@ fn check_project(root: &Value, project: ProjectId) -> Result<(), EventError> {
     }
 }
 
-/// `order.invoice_id` equals `transaction.id` of the payment; orders without a payment have none.
-fn order_attempt(root: &Value, order: OrderId) -> Result<AttemptId, EventError> {
-    let id = scalar(root.pointer("/order/invoice_id"))
-        .or_else(|| scalar(root.pointer("/billing/transaction/id")))
-        .unwrap_or_else(|| format!("order:{order}"));
-    AttemptId::new(&id).map_err(|_| EventError::Field("order.invoice_id"))
-}
-
-fn transaction(root: &Value) -> Result<AttemptId, EventError> {
-    scalar(root.pointer("/transaction/id"))
-        .and_then(|id| AttemptId::new(&id).ok())
-        .ok_or(EventError::Field("transaction.id"))
-}
-
-/// `purchase.order.id` is there only if the project switched it on.
-fn payment_subject(root: &Value, attempt: AttemptId) -> Subject {
-    root.pointer("/purchase/order/id")
-        .and_then(Value::as_i64)
-        .and_then(|id| OrderId::new(id).ok())
-        .map_or_else(
-            || Subject::Attempt(attempt.clone()),
-            |order| Subject::Order {
-                order,
-                attempt: attempt.clone(),
-            },
-        )
-}
-
 fn money(
-    root: &Value,
+    body: &Json,
     amount: &str,
     currency: &str,
     field: &'static str,
 ) -> Result<Money, EventError> {
-    let currency = text(root, currency, field)?;
-    let currency = Currency::new(currency).map_err(|_| EventError::Field(field))?;
-    let amount = scalar(root.pointer(amount)).ok_or(EventError::Field(field))?;
-    Money::parse(&amount, currency).map_err(|_| EventError::Field(field))
-}
-
-fn text<'a>(root: &'a Value, at: &str, field: &'static str) -> Result<&'a str, EventError> {
-    root.pointer(at)
-        .and_then(Value::as_str)
+    body.decimal(amount, currency)
         .ok_or(EventError::Field(field))
-}
-
-/// Ids come as strings in one mode and as numbers in the other.
-fn scalar(value: Option<&Value>) -> Option<String> {
-    match value? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        money::Currency,
+        order::{DisputeState, Fact},
+        provider::{self, Provider, SourceSettings},
+    };
     use serde_json::json;
 
     fn parsed(body: &Value) -> Result<Event, EventError> {
-        parse(
-            body.to_string().as_bytes(),
-            ProjectId::new(308_077).expect("id"),
-            "hash",
-        )
+        let body = body.to_string();
+        let request = Request {
+            headers: &[],
+            body: body.as_bytes(),
+        };
+        let settings = SourceSettings::default();
+        let project = ProjectId::new(308_077).expect("id");
+        let events = provider::read(Provider::Reference, request, project, &settings, "hash");
+        events.map(|mut events| events.remove(0))
     }
 
     fn paid(attempt: &str, amount: &str) -> Option<Fact> {
@@ -259,8 +307,73 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_is_kept_without_effect() {
-        let event = parsed(&json!({"notification_type": "afs_reject"})).expect("event");
+        let event = parsed(&json!({"notification_type": "redeem_key"})).expect("event");
         assert_eq!(event.subject, Subject::Unknown);
-        assert_eq!(event.dedup_key.as_deref(), Some("afs_reject:hash"));
+        assert_eq!(event.dedup_key.as_deref(), Some("redeem_key:hash"));
+    }
+
+    #[test]
+    fn what_goes_back_and_what_is_disputed() {
+        let attempt = || AttemptId::new("42").expect("attempt");
+        let refunded = |refund: Option<&str>, amount| Fact::Refunded {
+            attempt: attempt(),
+            refund: refund.map(|id| RefundId::new(id).expect("id")),
+            amount,
+        };
+        let disputed = |state| Fact::Disputed {
+            attempt: attempt(),
+            state,
+            amount: None,
+        };
+        let half = Money::parse("0.5", Currency::new("USD").expect("code")).expect("amount");
+        let of_payment = |kind: &str, code: u8| {
+            json!({ "notification_type": kind, "transaction": { "id": 42 },
+                "purchase": { "total": { "amount": 0.5, "currency": "USD" } },
+                "refund_details": { "code": code } })
+        };
+        let dispute = |kind: &str, status: &str| {
+            json!({ "notification_type": "dispute", "action": "updating", "transaction": { "id": 42 },
+                "dispute": { "type": kind, "status": status } })
+        };
+        let canceled = |code: u8| {
+            json!({ "notification_type": "order_canceled", "order": { "id": 7, "invoice_id": "42" },
+                "billing": { "refund_details": { "code": code } } })
+        };
+        for (body, fact) in [
+            (
+                of_payment("refund", 1),
+                Some(refunded(None, Refunded::Whole)),
+            ),
+            (of_payment("refund", 2), Some(disputed(DisputeState::Lost))),
+            (
+                of_payment("partial_refund", 9),
+                Some(refunded(Some("hash"), Refunded::Part(half))),
+            ),
+            (canceled(1), Some(refunded(None, Refunded::Whole))),
+            (canceled(2), Some(disputed(DisputeState::Lost))),
+            (
+                dispute("retrieval", "new"),
+                Some(disputed(DisputeState::Inquiry)),
+            ),
+            (
+                dispute("1st_time_chargeback", "new"),
+                Some(disputed(DisputeState::Opened)),
+            ),
+            (
+                dispute("1st_time_chargeback", "won"),
+                Some(disputed(DisputeState::Won)),
+            ),
+            (
+                dispute("1st_time_chargeback", "lost"),
+                Some(disputed(DisputeState::Lost)),
+            ),
+            (dispute("1st_time_chargeback", "in_work"), None),
+            (
+                json!({ "notification_type": "ps_declined", "transaction": { "id": 42 } }),
+                Some(Fact::PaymentFailed { attempt: attempt() }),
+            ),
+        ] {
+            assert_eq!(parsed(&body).expect("event").fact, fact, "{body}");
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! What is particular to one source.
 
 use super::{Meaning, Provider};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 use thiserror::Error;
 
 const WORDS_MAX: usize = 200;
 const TEXT_BYTES_MAX: usize = 200;
+const ADDRESSES_MAX: usize = 100;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -20,6 +22,9 @@ pub struct SourceSettings {
     /// Standard Webhooks: where things stand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<StandardFields>,
+    /// Whence its requests come; empty: from anywhere. The signature decides either way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<IpNet>,
     /// Where the provider's API is, for sandboxes and tests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_url: Option<String>,
@@ -72,6 +77,8 @@ pub enum InvalidSettings {
     Mapping,
     #[error("webhook_id: must be given for paypal, 1 to {TEXT_BYTES_MAX} visible characters")]
     WebhookId,
+    #[error("addresses: at most {ADDRESSES_MAX} addresses or networks")]
+    Addresses,
     #[error("fields: must be given for standard, and only for it, as JSON pointers")]
     Fields,
 }
@@ -86,6 +93,9 @@ impl SourceSettings {
         if self.mapping.len() > WORDS_MAX || !self.mapping.keys().all(|word| is_text(word)) {
             return Err(InvalidSettings::Mapping);
         }
+        if self.addresses.len() > ADDRESSES_MAX {
+            return Err(InvalidSettings::Addresses);
+        }
         match (&self.webhook_id, provider) {
             (Some(id), Provider::Paypal) if is_text(id) && !id.contains('|') => {}
             (None, provider) if provider != Provider::Paypal => {}
@@ -96,6 +106,14 @@ impl SourceSettings {
             (Some(fields), Provider::Standard) if fields.are_pointers() => Ok(()),
             _ => Err(InvalidSettings::Fields),
         }
+    }
+}
+
+impl SourceSettings {
+    /// Whether a request from there is looked at.
+    #[must_use]
+    pub fn admits(&self, client: IpAddr) -> bool {
+        self.addresses.is_empty() || self.addresses.iter().any(|net| net.contains(&client))
     }
 }
 

@@ -100,6 +100,7 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
     } else {
         (None, amount("/amount_refunded").map(Refunded::Total))
     };
+    let disputed = amount("/amount").filter(|_| is("dispute"));
     Ok(Told {
         word: match condition {
             Some(condition) => format!("{kind}:{condition}"),
@@ -113,17 +114,17 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
             .find_map(amount),
         refund,
         refunded,
+        disputed,
         occurred_at: body.seconds("/created"),
     })
 }
 
-/// Stripe counts two places for currencies that have none any more.
+/// Stripe counts two places for currencies that have none any more, and none for one that has two.
 fn in_iso_units(money: Money) -> Money {
-    match money.currency.as_str() {
-        "ISK" | "UGX" => Money {
-            minor: money.minor / 100,
-            ..money
-        },
-        _ => money,
-    }
+    let minor = match money.currency.as_str() {
+        "ISK" | "UGX" => money.minor / 100,
+        "MGA" => money.minor.saturating_mul(100),
+        _ => money.minor,
+    };
+    Money::new(minor, money.currency).unwrap_or(money)
 }

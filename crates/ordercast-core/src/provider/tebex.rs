@@ -17,6 +17,8 @@ pub const MAPPING: &[(&str, Meaning)] = &[
     ("payment.dispute.closed", Meaning::DisputeExpired),
 ];
 
+pub const ADDRESSES: &[&str] = &["18.209.80.3/32", "54.87.231.232/32"];
+
 /// `X-Signature: <hex>` over the body's SHA-256 in hex.
 pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
     let signature = request.header("x-signature").unwrap_or_default();
@@ -33,6 +35,7 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
         amount: body.decimal("/subject/price/amount", "/subject/price/currency"),
         refund: None,
         refunded: None,
+        disputed: None,
         occurred_at: body.rfc3339("/date"),
     })
 }

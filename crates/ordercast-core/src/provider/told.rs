@@ -20,28 +20,34 @@ pub struct Told {
     pub refund: Option<RefundId>,
     /// `None`: the whole.
     pub refunded: Option<Refunded>,
+    /// What a dispute is about; `None`: the whole.
+    pub disputed: Option<Money>,
     pub occurred_at: Option<Timestamp>,
 }
 
 impl Told {
-    pub fn event(self, mapping: &Mapping<'_>) -> Result<Event, EventError> {
+    pub fn event(self, mapping: &Mapping<'_>) -> Event {
         let meaning = mapping.of(&self.word);
         let fact = match meaning {
-            None | Some(Meaning::Ignore) => None,
-            Some(meaning) => Some(self.fact(meaning)?),
+            None | Some(Meaning::Ignore) => Ok(None),
+            Some(meaning) => self.fact(meaning).map(Some),
         };
-        let subject = match (meaning, self.order, self.attempt) {
-            (None, ..) | (Some(_), _, None) => Subject::Unknown,
-            (Some(_), Some(order), Some(attempt)) => Subject::Order { order, attempt },
-            (Some(_), None, Some(attempt)) => Subject::Attempt(attempt),
+        let (subject, fact) = match (fact, meaning, self.order, self.attempt) {
+            (Err(error), ..) => (Subject::Unreadable(error), None),
+            (Ok(_), None, ..) => (Subject::Unknown, None),
+            (Ok(fact), Some(_), Some(order), Some(attempt)) => {
+                (Subject::Order { order, attempt }, fact)
+            }
+            (Ok(fact), Some(_), None, Some(attempt)) => (Subject::Attempt(attempt), fact),
+            (Ok(_), Some(_), _, None) => (Subject::Nothing, None),
         };
-        Ok(Event {
+        Event {
             kind: self.word,
             dedup_key: Some(self.dedup_key),
             subject,
             fact,
             occurred_at: self.occurred_at,
-        })
+        }
     }
 
     fn fact(&self, meaning: Meaning) -> Result<Fact, EventError> {
@@ -52,7 +58,7 @@ impl Told {
         let dispute = |state| Fact::Disputed {
             attempt: attempt.clone(),
             state,
-            amount: None,
+            amount: self.disputed,
         };
         Ok(match meaning {
             Meaning::Ignore | Meaning::Pending => Fact::PaymentPending { attempt },
@@ -70,6 +76,10 @@ impl Told {
             Meaning::RefundReversed => Fact::RefundReversed {
                 attempt,
                 refund: self.refund.clone(),
+                amount: match self.refunded {
+                    Some(Refunded::Part(amount)) => Some(amount),
+                    Some(Refunded::Whole | Refunded::Total(_)) | None => None,
+                },
             },
             Meaning::DisputeInquiry => dispute(DisputeState::Inquiry),
             Meaning::DisputeOpened => dispute(DisputeState::Opened),

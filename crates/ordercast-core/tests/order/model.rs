@@ -127,7 +127,9 @@ impl Model {
                     .or_insert((None, true));
                 known.0 = known.0.or(Some(minor));
             }
-            Fact::RefundReversed { attempt, refund } => {
+            Fact::RefundReversed {
+                attempt, refund, ..
+            } => {
                 let id = refund.as_ref().map_or("", |id| id.as_str()).to_owned();
                 self.of(attempt.as_str())
                     .refunds

@@ -5,8 +5,8 @@ use Status::{Canceled, Done, Expired, New, Paid};
 use ordercast_core::{
     money::{Currency, Money},
     order::{
-        DisputeState, Fact, Flag, Fulfilment, FulfilmentStep, PaymentState, Refusal, Request,
-        Rules, Status, Target, follow, request,
+        DisputeState, Fact, Flag, Fulfilment, FulfilmentStep, PaymentState, Refunded, Refusal,
+        Request, Rules, Status, Target, follow, request,
     },
 };
 
@@ -227,6 +227,87 @@ fn a_refund_that_fails_brings_the_word_back_as_a_new_version() {
         ],
         Canceled,
         &[Flag::NeedsDecision],
+    );
+}
+
+/// Stripe tells a sum that grows (`charge.refunded`), but a refund's failure by the refund alone.
+#[test]
+fn a_refund_that_fails_leaves_the_sum_that_was_told_before() {
+    let total = |minor, at| {
+        let Input::Hear(fact) = refund_total("a", minor) else {
+            unreachable!()
+        };
+        Input::HearAt(fact, at)
+    };
+    let fails = |id: &str, minor, at| {
+        let fact = Fact::RefundReversed {
+            attempt: attempt("a"),
+            refund: Some(refund_id(id)),
+            amount: Some(usd(minor)),
+        };
+        Input::HearAt(fact, at)
+    };
+    let bought = |more: &[Input]| {
+        let mut inputs = vec![paid("a", 199), ask(Target::Done)];
+        inputs.extend_from_slice(more);
+        inputs
+    };
+    // In either order of arrival, and whether the refund had been told by its name or not.
+    check(&bought(&[total(199, 1)]), Canceled, &[]);
+    check(&bought(&[total(199, 1), fails("r1", 199, 9)]), Done, &[]);
+    check(&bought(&[fails("r1", 199, 9), total(199, 1)]), Done, &[]);
+    let named = Input::HearAt(
+        Fact::Refunded {
+            attempt: attempt("a"),
+            refund: Some(refund_id("r1")),
+            amount: Refunded::Part(usd(199)),
+        },
+        1,
+    );
+    check(
+        &bought(&[named.clone(), total(199, 1), fails("r1", 199, 9)]),
+        Done,
+        &[],
+    );
+    check(
+        &bought(&[total(199, 1), fails("r1", 199, 9), named]),
+        Done,
+        &[],
+    );
+    // Another refund of the same sum after it did happen.
+    check(
+        &bought(&[total(199, 1), fails("r1", 199, 9), total(199, 12)]),
+        Canceled,
+        &[],
+    );
+    let net = |more: &[Input]| after(&bought(more)).facets.net_paid();
+    assert_eq!(net(&[total(50, 1), fails("r1", 50, 9)]), 199);
+    assert_eq!(net(&[total(50, 1), fails("r1", 50, 9), total(30, 12)]), 169);
+    assert_eq!(net(&[total(50, 1), total(80, 2), fails("r2", 30, 9)]), 149);
+    // A sum that has shrunk by itself.
+    assert_eq!(net(&[total(80, 2), total(50, 3)]), 149);
+    assert_eq!(net(&[total(50, 3), total(80, 2)]), 149);
+    check(&bought(&[total(0, 1)]), Done, &[]);
+}
+
+#[test]
+fn a_dispute_may_be_about_a_part_and_in_a_foreign_currency() {
+    let lost = |amount| {
+        Input::Hear(Fact::Disputed {
+            attempt: attempt("a"),
+            state: DisputeState::Lost,
+            amount: Some(amount),
+        })
+    };
+    let euros = Money::new(50, Currency::new("EUR").expect("code")).expect("range");
+    let end = after(&[paid("a", 199), lost(usd(50))]);
+    assert_eq!((end.status(), end.facets.net_paid()), (Paid, 149));
+    check(&[paid("a", 199), lost(usd(199))], Canceled, &[]);
+    check(&[lost(usd(199)), paid("a", 199)], Canceled, &[]);
+    check(
+        &[paid("a", 199), lost(euros)],
+        Canceled,
+        &[Flag::AmountMismatch],
     );
 }
 

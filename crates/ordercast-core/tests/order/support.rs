@@ -122,6 +122,7 @@ pub fn reversed(name: &str, id: Option<&str>) -> Input {
     Hear(Fact::RefundReversed {
         attempt: attempt(name),
         refund: id.map(refund_id),
+        amount: None,
     })
 }
 

@@ -2,3 +2,4 @@
 
 mod bodies;
 mod signatures;
+mod traps;

@@ -2,7 +2,7 @@
 
 use ordercast_core::{
     Timestamp,
-    provider::{Provider, Request, verify},
+    provider::{Provider, Request, paypal_transmission, verify},
 };
 
 const BODY: &[u8] = br#"{"id":"evt_1","type":"test"}"#;
@@ -168,17 +168,16 @@ fn no_mutation_of_one_byte_is_accepted() {
             if !vector.signed.contains(&name) {
                 continue;
             }
-            for at in 0..value.len() {
+            // Every byte becomes every other one.
+            for (at, change) in (0..value.len()).flat_map(|at| (1..=255_u8).map(move |c| (at, c))) {
                 let mut bytes = value.clone().into_bytes();
-                bytes[at] ^= 1;
+                bytes[at] ^= change;
                 let Ok(mutated) = String::from_utf8(bytes) else {
                     continue;
                 };
                 vector.headers[header].1 = mutated.clone();
-                // The last character of base64 has bits that stand for nothing.
-                let is_padding = name == "webhook-signature" && at + 2 >= value.len();
                 assert!(
-                    is_padding || !is_accepted(&vector, &[vector.secret], NOW),
+                    !is_accepted(&vector, &[vector.secret], NOW),
                     "{provider:?} {name}: {mutated}"
                 );
             }
@@ -282,10 +281,114 @@ fn several_signatures_of_a_rotation_are_all_looked_at() {
         );
         assert!(is_accepted(&vector, &["topsecret"], NOW), "{header}");
     }
+    let paddle = "55cbfa95a07edc1d4258ab0554e9f9fd5313bcade3a02829e07f30d87228bd08";
+    let cdp = "7d76f972982d2776ea43dc93f81a517f7cecf68e067693f67765925770b232e1";
+    let standard = "Nzixzx4v+AD50fHSQeAxQoRanppsvi4fXWyo3ojcz50=";
+    let h = "h=content-type x-event-id";
+    for (first, second) in [(true, false), (false, true)] {
+        let either = |good: &str| {
+            let pick = |is_good| {
+                if is_good {
+                    good.to_owned()
+                } else {
+                    bad.clone()
+                }
+            };
+            (pick(first), pick(second))
+        };
+        let (one, two) = either(paddle);
+        let header = format!("ts=1700000000;h1={one};h1={two}");
+        let of_paddle = vector(Provider::Paddle, &[("paddle-signature", &header)], &[]);
+        let (one, two) = either(cdp);
+        let header = format!("t=1700000000,{h},v1={one},v1={two}");
+        let headers = [
+            ("x-hook0-signature", header.as_str()),
+            ("content-type", "application/json"),
+            ("x-event-id", "evt_1"),
+        ];
+        let of_coinbase = vector(Provider::CoinbaseBusiness, &headers, &[]);
+        let (one, two) = either(HEX);
+        let (one, two) = (format!("sha256={one}"), format!("sha256={two}"));
+        let headers = [
+            ("x-mollie-signature", one.as_str()),
+            ("x-mollie-signature", &two),
+        ];
+        let of_mollie = vector(Provider::MollieNext, &headers, &[]);
+        let (one, two) = either(standard);
+        let header = format!("v1,{one} v1,{two} v1a,{one}");
+        let headers = [
+            ("webhook-id", "msg_1"),
+            ("webhook-timestamp", "1700000000"),
+            ("webhook-signature", &header),
+        ];
+        let mut of_standard = vector(Provider::Standard, &headers, &[]);
+        of_standard.secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+        for vector in [of_paddle, of_coinbase, of_mollie, of_standard] {
+            let provider = vector.provider;
+            assert!(is_accepted(&vector, &[vector.secret], NOW), "{provider:?}");
+        }
+    }
     let v0 = format!("t=1700000000,v0={good}");
     let vector = vector(Provider::Stripe, &[("stripe-signature", &v0)], &[]);
     assert!(
         !is_accepted(&vector, &["topsecret"], NOW),
         "v0 is for tests"
+    );
+}
+
+/// Polar and others sign with the secret's own bytes, which may look like base64.
+#[test]
+fn a_bare_secret_may_be_the_key_or_its_base64() {
+    let bare = "abcdefghijklmnop01234567";
+    for key in [
+        bare.as_bytes().to_vec(),
+        data_encoding::BASE64
+            .decode(bare.as_bytes())
+            .expect("it is"),
+    ] {
+        let mut content = b"msg_1.1700000000.".to_vec();
+        content.extend_from_slice(BODY);
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &key);
+        let signature =
+            data_encoding::BASE64.encode(aws_lc_rs::hmac::sign(&key, &content).as_ref());
+        let mut vector = vector(
+            Provider::Standard,
+            &[
+                ("webhook-id", "msg_1"),
+                ("webhook-timestamp", "1700000000"),
+                ("webhook-signature", &format!("v1,{signature}")),
+            ],
+            &[],
+        );
+        vector.secret = bare;
+        assert!(is_accepted(&vector, &[bare], NOW));
+    }
+    // Too short to be a secret, though it matches.
+    let mut short = vectors()
+        .into_iter()
+        .find(|v| v.provider == Provider::Standard)
+        .expect("one");
+    short.secret = "whsec_";
+    assert!(!is_accepted(&short, &["whsec_"], NOW));
+}
+
+/// The number that PayPal signs for the body of the vectors.
+#[test]
+fn paypal_signs_the_checksum_of_the_body() {
+    let headers = [
+        ("paypal-transmission-id", "id"),
+        ("paypal-transmission-time", "2026-11-23T10:00:00Z"),
+        ("paypal-transmission-sig", "AAAA"),
+        ("paypal-cert-url", "https://api.paypal.com/cert"),
+        ("paypal-auth-algo", "SHA256withRSA"),
+    ];
+    let request = Request {
+        headers: &headers,
+        body: BODY,
+    };
+    let transmission = paypal_transmission(request, "WH-1").expect("complete");
+    assert_eq!(
+        transmission.signed,
+        "id|2026-11-23T10:00:00Z|WH-1|3655510948"
     );
 }

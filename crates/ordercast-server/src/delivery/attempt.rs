@@ -1,7 +1,7 @@
 //! One attempt: body, signatures, the call, and its end written down.
 
 use super::{
-    dial::{Answer, SendError},
+    dial::{Answer, Unanswered},
     message_id,
     sending::{Sending, Target},
     sign,
@@ -9,8 +9,8 @@ use super::{
 use crate::clock;
 use metrics::{counter, histogram};
 use ordercast_core::{
+    OrderId,
     delivery::{Verdict, body, verdict},
-    ids::EndpointId,
 };
 use ordercast_store::{
     AttemptResult, Attempted, Change, Due, Failure, Outcome, Submission, WebhookChange,
@@ -23,8 +23,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How an attempt ended, as far as the dispatcher must know.
 #[derive(Debug)]
 pub struct Ended {
-    pub endpoint: EndpointId,
+    /// As it was when the attempt began: it may have been changed or deleted meanwhile.
+    pub target: Arc<Target>,
     pub delivery: i64,
+    pub order: OrderId,
     /// The endpoint answered as one that works; that it refused is such an answer.
     pub is_well: bool,
     pub was_proven: bool,
@@ -47,8 +49,9 @@ pub async fn attempt(
             address: answer.address.map(|address| address.to_string()),
             body: answer.body,
         },
-        Err(error) => AttemptResult::Failed {
+        Err(Unanswered { error, address }) => AttemptResult::Failed {
             error: error.to_string(),
+            address: address.map(|address| address.to_string()),
         },
     };
     let (is_well, label) = match &result {
@@ -65,14 +68,15 @@ pub async fn attempt(
     tracing::debug!(endpoint = %target.id, delivery = due.delivery, result = label, "attempt");
     record(&sending, &due, result, duration).await;
     Ended {
-        endpoint: target.id,
+        target,
         delivery: due.delivery,
+        order: due.order.id,
         is_well,
         was_proven,
     }
 }
 
-async fn send(sending: &Sending, target: &Target, due: &Due) -> Result<Answer, SendError> {
+async fn send(sending: &Sending, target: &Target, due: &Due) -> Result<Answer, Unanswered> {
     let body = body(target.form, due.notification, &due.event, &due.order);
     let now = clock::now();
     let id = message_id(sending.store.epoch(), due.event.id, due.notification);

@@ -10,6 +10,7 @@ use hyper_util::{
 };
 use rustls_native_certs::load_native_certs;
 use std::{
+    cell::Cell,
     fmt, io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
@@ -44,6 +45,21 @@ impl Lookup for System {
         let found = tokio::net::lookup_host((name, 0)).await?;
         Ok(found.map(|address| address.ip()).collect())
     }
+}
+
+tokio::task_local! {
+    /// The client asks for connections by URL alone, and drops one that is not ready in time: so what
+    /// was dialled last is noted here, for the log of an attempt without an answer.
+    static LAST_DIALLED: Cell<Option<SocketAddr>>;
+}
+
+/// With which address was dialled last meanwhile.
+pub(super) async fn note_dialled<F: Future>(call: F) -> (F::Output, Option<SocketAddr>) {
+    let noting = async {
+        let output = call.await;
+        (output, LAST_DIALLED.with(Cell::get))
+    };
+    LAST_DIALLED.scope(Cell::new(None), noting).await
 }
 
 pub struct Connector<L> {
@@ -127,7 +143,10 @@ impl<L: Lookup> Connector<L> {
         let first = *found.first().ok_or(SendError::Unresolved)?;
         let mut error = SendError::Guarded(first);
         for ip in found.into_iter().filter(|ip| self.policy.may_dial(*ip)) {
-            match TcpStream::connect((ip, port)).await {
+            let address = SocketAddr::new(ip, port);
+            // Nobody waits any more for one that the client goes on with by itself.
+            let _ = LAST_DIALLED.try_with(|last| last.set(Some(address)));
+            match TcpStream::connect(address).await {
                 Ok(stream) => return Ok(stream),
                 Err(_) => error = SendError::Connect,
             }

@@ -2,7 +2,7 @@
 //! time and in what of the answer is kept.
 
 use super::{
-    connect::{Connector, Dialled, Lookup},
+    connect::{Connector, Dialled, Lookup, note_dialled},
     guard::{Policy, TargetUrl},
 };
 use bytes::Bytes;
@@ -11,7 +11,10 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{Client, Error as ClientError},
+    client::legacy::{
+        Client, Error as ClientError,
+        connect::{CaptureConnection, capture_connection},
+    },
     rt::{TokioExecutor, TokioTimer},
 };
 use std::{
@@ -55,6 +58,14 @@ pub enum SendError {
     Timeout,
     #[error("the connection broke off before an answer came")]
     Broken,
+}
+
+/// That there was no answer, and which address it was expected from, if one was dialled.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{error}")]
+pub struct Unanswered {
+    pub error: SendError,
+    pub address: Option<SocketAddr>,
 }
 
 pub struct Dialer {
@@ -105,13 +116,13 @@ impl Dialer {
     }
 
     /// # Errors
-    /// [`SendError`]: it may or may not have arrived.
+    /// [`Unanswered`]: it may or may not have arrived.
     pub async fn send(
         &self,
         url: &TargetUrl,
         headers: HeaderMap,
         body: Vec<u8>,
-    ) -> Result<Answer, SendError> {
+    ) -> Result<Answer, Unanswered> {
         let request = Request::post(url.url().as_str()).body(Full::from(body));
         self.call(request, headers, BODY_BYTES_MAX).await
     }
@@ -127,7 +138,8 @@ impl Dialer {
         bytes_max: usize,
     ) -> Result<Answer, SendError> {
         let request = Request::get(url.url().as_str()).body(Full::default());
-        self.call(request, headers, bytes_max).await
+        let answer = self.call(request, headers, bytes_max).await;
+        answer.map_err(|unanswered| unanswered.error)
     }
 
     async fn call(
@@ -135,18 +147,28 @@ impl Dialer {
         request: http::Result<Request<Full<Bytes>>>,
         headers: HeaderMap,
         bytes_max: usize,
-    ) -> Result<Answer, SendError> {
+    ) -> Result<Answer, Unanswered> {
         let deadline = tokio::time::Instant::now() + self.timeout;
-        let mut request = request.map_err(|_| SendError::Connect)?;
+        let mut request = request.map_err(|_| Unanswered {
+            error: SendError::Connect,
+            address: None,
+        })?;
         *request.headers_mut() = headers;
         let agent = concat!("Ordercast/", env!("CARGO_PKG_VERSION"));
         request
             .headers_mut()
             .insert(header::USER_AGENT, HeaderValue::from_static(agent));
-        let response = timeout_at(deadline, self.client.call(request))
-            .await
-            .map_err(|_| SendError::Timeout)?
-            .map_err(|error| why(&error))?;
+        // A connection that is used again was not dialled in this call.
+        let used = capture_connection(&mut request);
+        let (called, dialled) = note_dialled(timeout_at(deadline, self.client.call(request))).await;
+        let called = match called {
+            Err(_) => Err(SendError::Timeout),
+            Ok(answered) => answered.map_err(|error| why(&error)),
+        };
+        let response = called.map_err(|error| Unanswered {
+            error,
+            address: address_of(&used).or(dialled),
+        })?;
         let retry_after = response
             .headers()
             .get(header::RETRY_AFTER)
@@ -187,6 +209,13 @@ fn retry_after(text: &str) -> Option<Duration> {
     let at = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
     let now = OffsetDateTime::from_unix_timestamp(crate::clock::now().millis() / 1_000).ok()?;
     Duration::try_from(at - now).ok()
+}
+
+fn address_of(used: &CaptureConnection) -> Option<SocketAddr> {
+    let metadata = used.connection_metadata();
+    let mut extensions = http::Extensions::new();
+    metadata.as_ref()?.get_extras(&mut extensions);
+    extensions.get().map(|dialled: &Dialled| dialled.0)
 }
 
 /// Ours stands in the chain of causes.

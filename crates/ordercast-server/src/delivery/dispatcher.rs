@@ -82,7 +82,10 @@ impl Dispatcher {
         if rung.is_anew {
             self.reload().await;
         }
-        for endpoint in rung.endpoints {
+        for endpoint in &rung.stale {
+            self.endpoints.forget(*endpoint);
+        }
+        for endpoint in rung.endpoints.into_iter().chain(rung.stale) {
             self.queue(endpoint);
         }
     }
@@ -163,10 +166,9 @@ impl Dispatcher {
 
     fn ended(&mut self, ended: &Ended) {
         self.unproven -= usize::from(!ended.was_proven);
-        let (endpoint, delivery) = (ended.endpoint, ended.delivery);
-        self.endpoints
-            .ended(endpoint, delivery, ended.is_well, clock::now());
-        self.queue(ended.endpoint);
+        for endpoint in self.endpoints.ended(ended, clock::now()) {
+            self.queue(endpoint);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the dispatcher knows of each endpoint: what is due, what runs, and whether it may be tried.
 
-use super::{dispatcher::PREFETCH, sending::Target};
+use super::{attempt::Ended, dispatcher::PREFETCH, sending::Target};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use ordercast_core::{Timestamp, delivery::breaker::Breaker, ids::EndpointId};
 use ordercast_store::{Due, Failure, Store};
@@ -10,6 +10,9 @@ use std::{
     num::NonZeroU32,
     sync::Arc,
 };
+
+/// Attempts at once after one that failed: an order that is never answered must leave room for another.
+const WINDOW_FAILING: u32 = 2;
 
 #[derive(Debug, Default)]
 pub struct Endpoints {
@@ -61,18 +64,38 @@ impl Endpoints {
         }
     }
 
-    pub fn ended(&mut self, id: EndpointId, delivery: i64, is_well: bool, now: Timestamp) {
-        let Some(lanes) = self.lanes.get_mut(&id) else {
-            return;
+    /// What was read ahead no longer holds.
+    pub fn forget(&mut self, id: EndpointId) {
+        if let Some(lanes) = self.lanes.get_mut(&id) {
+            lanes.fetched.clear();
+        }
+    }
+
+    /// Who may have something to send now.
+    pub fn ended(&mut self, ended: &Ended, now: Timestamp) -> Vec<EndpointId> {
+        let id = ended.target.id;
+        if let Some(lanes) = self.lanes.get_mut(&id) {
+            lanes.ended(ended.delivery, ended.is_well);
+        }
+        let authority = ended.target.url.authority();
+        let Some(breaker) = self.breakers.get_mut(authority) else {
+            return vec![id];
         };
-        lanes.ended(delivery, is_well);
-        let authority = lanes.target.url.authority().to_owned();
-        let breaker = self.breakers.entry(authority).or_default();
-        if is_well {
+        let was_open = breaker.is_open();
+        if ended.is_well {
             breaker.succeeded();
         } else {
-            breaker.failed(now);
+            breaker.failed(ended.order, now);
         }
+        if !was_open {
+            return vec![id];
+        }
+        // It was the one that asked: the others of the host have waited for its end.
+        self.lanes
+            .values()
+            .filter(|lanes| lanes.target.url.authority() == authority)
+            .map(|lanes| lanes.target.id)
+            .collect()
     }
 
     pub fn woken(&mut self, now: Timestamp) -> impl Iterator<Item = EndpointId> {
@@ -194,7 +217,7 @@ impl Lanes {
         self.window = if is_well {
             self.window.saturating_mul(2).min(self.target.concurrency)
         } else {
-            1
+            WINDOW_FAILING
         };
     }
 }

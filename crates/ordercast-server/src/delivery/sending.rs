@@ -16,6 +16,8 @@ pub struct Sending {
     pub store: Store,
     pub dialer: Dialer,
     pub policy: Policy,
+    /// For how long it is known what was sent; `None`: for ever.
+    pub kept: Option<Duration>,
     /// Trusted beside those of the system.
     pub roots: Vec<CertificateDer<'static>>,
 }
@@ -72,6 +74,9 @@ impl Sending {
             dialer: Dialer::new(policy.clone(), System, roots.clone(), timeout)
                 .map_err(StartError::Tls)?,
             policy,
+            kept: config
+                .delivery_days
+                .map(|days| Duration::from_secs(u64::from(days) * 24 * 3600)),
             roots,
         })
     }

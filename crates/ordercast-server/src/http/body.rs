@@ -111,8 +111,10 @@ fn without_input(message: &str) -> String {
     match (message.find("invalid type: "), message.find("expected ")) {
         (Some(0), Some(expected)) => message[expected..].to_owned(),
         _ if message.starts_with("unknown field") || message.starts_with("unknown variant") => {
-            let expected = message.find("expected ").map_or("", |at| &message[at..]);
-            format!("unknown name, {expected}")
+            match message.find("expected ") {
+                Some(at) => format!("unknown name, {}", &message[at..]),
+                None => "a name in the body is not known here".to_owned(),
+            }
         }
         (_, Some(expected)) if message.starts_with("invalid value: ") => {
             message[expected..].to_owned()

@@ -17,7 +17,9 @@ use ordercast_core::{
     access::{Action, Object, Principal},
     delivery::{self, Form, Mode, Notification, notifications},
 };
-use ordercast_store::{Acknowledger, ClientEvent, Outcome, WebhookChange, WebhookOutcome};
+use ordercast_store::{
+    Acknowledger, ClientEvent, ClientEventFilter, Outcome, WebhookChange, WebhookOutcome,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -87,7 +89,7 @@ struct EventView {
 
 /// Read a buyer's events
 ///
-/// What was sold and taken back, until it is processed; at most 100, of the user's newest 100 orders.
+/// What was sold and taken back, until it is processed; at most 100, of the user's newest 100 orders that were sold.
 #[utoipa::path(
     get,
     path = "/events",
@@ -103,18 +105,21 @@ pub async fn list(
 ) -> Result<Json<EventsView>, ApiError> {
     let asked = Asked::read(query.as_deref().unwrap_or_default())?;
     let (user, order) = asked.who(&app, headers).await?;
-    let after = asked.after.unwrap_or(0);
+    let filter = ClientEventFilter {
+        after: asked.after.unwrap_or(0),
+        types: asked.types,
+        limit: PAGE_MAX,
+    };
     let found = app
         .store
-        .client_events(asked.project, user, order, after, PAGE_MAX)
+        .client_events(asked.project, user, order, filter)
         .await
         .map_err(Problem::from)?;
-    let wanted = |word: &str| asked.types.is_empty() || asked.types.iter().any(|t| t == word);
     let events = found
         .iter()
         .filter_map(|event| {
             let notification = told(event)?;
-            wanted(notification.as_str()).then(|| EventView::new(event, notification))
+            Some(EventView::new(event, notification))
         })
         .collect::<Option<_>>()
         .ok_or_else(ApiError::unavailable)?;

@@ -9,6 +9,7 @@ use super::{
     problem::Problem,
     render::Time,
 };
+use crate::clock;
 use axum::{
     Json,
     body::Body,
@@ -341,6 +342,7 @@ pub async fn recover(
 /// Send what was never sent
 ///
 /// Events since a time that this endpoint was not told of: it did not exist yet, or was not enabled.
+/// Not before the days for which this server keeps deliveries.
 #[utoipa::path(
     post,
     path = "/v1/projects/{project}/endpoints/{endpoint}/replay",
@@ -358,6 +360,15 @@ pub async fn replay(
     let project = permitted(&app, &project, &headers)?;
     let endpoint = find(&app, project, &endpoint).await?.id;
     let (since, dry_run) = since(&headers, body).await?;
+    // Older deliveries are deleted: what was sent would be sent again.
+    if let Some(kept) = app.sending.kept
+        && since < clock::now().minus(kept)
+    {
+        let days = kept.as_secs() / (24 * 3600);
+        let rule =
+            format!("must be within the last {days} days: what was sent before is forgotten");
+        return Err(Problem::invalid("since", rule));
+    }
     if dry_run {
         let deliveries = app.store.replayable(project, endpoint, since).await?;
         return Ok(Json(CountView {

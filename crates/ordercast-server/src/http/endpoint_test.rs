@@ -84,11 +84,11 @@ pub async fn test(
             response: String::from_utf8_lossy(&answer.body).into_owned(),
             request,
         },
-        Err(error) => TestView {
+        Err(unanswered) => TestView {
             accepted: false,
             status: None,
-            error: Some(error.to_string()),
-            address: None,
+            error: Some(unanswered.error.to_string()),
+            address: unanswered.address.map(|address| address.to_string()),
             duration_ms,
             response: String::new(),
             request,

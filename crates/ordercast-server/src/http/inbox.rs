@@ -3,7 +3,7 @@
 //! Invariant: a body is on disk before its 2xx; a body whose signature is wrong leaves no trace but
 //! a counter.
 
-use super::{App, body, openapi, path::At, problem::Problem};
+use super::{App, body, client_address, openapi, path::At, problem::Problem};
 use crate::{
     clock,
     inbox::{Opened, Unopened},
@@ -11,7 +11,7 @@ use crate::{
 use axum::{
     Json,
     body::Body,
-    extract::State,
+    extract::{ConnectInfo, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -23,6 +23,7 @@ use ordercast_core::{
 use ordercast_store::{Change, InboxEntry, InboxOutcome, InboxState, Outcome, Source, Submission};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use utoipa::ToSchema;
 
 /// What became of a webhook
@@ -49,11 +50,13 @@ struct ReceiptView {
 )]
 pub async fn receive(
     State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     At(source): At<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let raw = body::read(body, body::WEBHOOK_BYTES_MAX).await?;
+    let client = client_address::of(peer.ip(), &headers, &app.inbox.trusted_proxies);
     let headers: Vec<(&str, &str)> = headers
         .iter()
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
@@ -65,7 +68,8 @@ pub async fn receive(
     let registry = app.auth.registry();
     let source = SourceId::new(&source)
         .ok()
-        .and_then(|id| registry.source(&id));
+        .and_then(|id| registry.source(&id))
+        .filter(|source| source.settings.admits(client));
     let Some(source) = source else {
         // Costs and answers what a wrong signature does.
         let _ = provider::verify(Provider::Reference, request, &["-"], clock::now());

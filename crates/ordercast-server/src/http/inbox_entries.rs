@@ -297,7 +297,9 @@ async fn judge(
     let (order_id, attempt_id) = match &event.subject {
         Subject::Order { order, attempt } => (Some(*order), Some(attempt.clone())),
         Subject::Attempt(attempt) => (None, Some(attempt.clone())),
-        Subject::User(_) | Subject::Unknown => (None, None),
+        Subject::User(_) | Subject::Unknown | Subject::Nothing | Subject::Unreadable(_) => {
+            (None, None)
+        }
     };
     let found = match (order_id, &attempt_id) {
         (Some(order), _) => app.store.order(project, order).await?,
@@ -340,6 +342,7 @@ fn verdict(
 ) -> (&'static str, String, Option<Status>) {
     match (&event.subject, &event.fact, found) {
         (Subject::Unknown, ..) => ("unknown", format!("no rule for {}", event.kind), None),
+        (Subject::Unreadable(error), ..) => ("rejected", error.to_string(), None),
         (Subject::User(_), ..) => ("ignored", "a question, nothing to change".to_owned(), None),
         (_, None, _) => {
             let reason = "it tells nothing that changes an order";
@@ -358,11 +361,7 @@ fn verdict(
             match observe(&found.order, fact, event.occurred_at, &cause) {
                 Observed::Ignored(reason) => ("ignored", reason.to_owned(), None),
                 Observed::Changed(changed) => {
-                    let reason = if changed.from == changed.to {
-                        format!("recorded, the order stays {}", changed.to)
-                    } else {
-                        format!("{} -> {}", changed.from, changed.to)
-                    };
+                    let reason = changed.summary(&found.order);
                     ("applied", reason, Some(changed.to))
                 }
             }

@@ -1,7 +1,7 @@
 //! The accept loop: TLS where it is configured, hyper per connection, its limits, an orderly end.
 
 use super::{App, store_api};
-use crate::realtime::WebSockets;
+use crate::{realtime::WebSockets, tls::TlsStream};
 use axum::{Router, body::Body, extract::ConnectInfo};
 use futures_util::future::{self, Either};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -18,7 +18,7 @@ use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{Notify, mpsc, watch},
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt;
 
 const HEADERS_MAX: usize = 64;
@@ -45,7 +45,7 @@ pub struct Front {
     pub app: App,
     pub router: Router,
     pub websockets: WebSockets,
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Arc<ServerConfig>>,
     /// How long a client may take for a request's head, a TLS handshake before the first included.
     pub head: Duration,
 }
@@ -158,13 +158,13 @@ impl Hangup {
 }
 
 async fn secure(
-    tls: &TlsAcceptor,
+    tls: &Arc<ServerConfig>,
     stream: TcpStream,
     peer: SocketAddr,
     front: &Front,
-) -> Option<TlsStream<TcpStream>> {
+) -> Option<TlsStream> {
     let mut shutdown = front.app.stopping.clone();
-    let handshake = tokio::time::timeout(front.head, tls.accept(stream));
+    let handshake = tokio::time::timeout(front.head, TlsStream::accept(Arc::clone(tls), stream));
     let failed = tokio::select! {
         done = handshake => match done {
             Ok(Ok(stream)) => return Some(stream),

@@ -9,7 +9,7 @@ use super::{
     problem::Problem,
     render::Time,
 };
-use crate::{clock, delivery::guard::TargetUrl};
+use crate::{clock, delivery::guard::TargetUrl, inbox::ask};
 use axum::{
     Json,
     body::Body,
@@ -17,6 +17,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use ipnet::IpNet;
 use ordercast_core::{
     ProjectId,
     access::{Action, Object},
@@ -25,7 +26,7 @@ use ordercast_core::{
 };
 use ordercast_store::{Change, Outcome, Source, SourceChange, SourceOutcome, Submission};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
@@ -44,7 +45,7 @@ struct CreateBody {
     #[schema(min_length = 8, max_length = 500)]
     secret: Option<String>,
     /// Of the provider's own API: for `mollie`, and to ask about orders that stay open (`stripe`,
-    /// `mollie`, `mollie_next`, `reference`).
+    /// `mollie`, `mollie_next`, `reference`: its merchant's id, a colon and the key).
     #[schema(max_length = 500)]
     api_key: Option<String>,
     #[serde(flatten)]
@@ -53,6 +54,7 @@ struct CreateBody {
 
 /// What of a source is to change; what is not named stays
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = SourceChange)]
 struct ChangeBody {
     /// An empty one takes it away.
@@ -72,6 +74,10 @@ struct SettingsBody {
     webhook_id: Option<String>,
     /// `standard`: where things stand in its bodies.
     fields: Option<StandardFields>,
+    /// Whence its requests come, addresses or networks: at most 100, and others are refused as unsigned
+    /// ones are. An empty list: from anywhere.
+    #[schema(example = json!(["18.209.80.3", "185.30.20.0/24"]))]
+    addresses: Option<Vec<String>>,
     /// Where the provider's API is; without it, where it says.
     #[schema(max_length = 500, example = "https://api.sandbox.provider.example")]
     api_url: Option<String>,
@@ -95,6 +101,10 @@ pub struct SourceView {
     webhook_id: Option<String>,
     #[schema(required)]
     fields: Option<StandardFields>,
+    #[schema(value_type = Vec<String>)]
+    addresses: Vec<IpNet>,
+    /// Whence the provider says that they come.
+    provider_addresses: &'static [&'static str],
     #[schema(required)]
     api_url: Option<String>,
     /// Until when the secret before is accepted too.
@@ -133,6 +143,8 @@ fn view(source: &Source) -> SourceView {
         mapping: settings.mapping.clone(),
         webhook_id: settings.webhook_id.clone(),
         fields: settings.fields.clone(),
+        addresses: settings.addresses.clone(),
+        provider_addresses: source.provider.addresses(),
         api_url: settings.api_url.clone(),
         secret_before_until: until.filter(|until| *until > now).map(Time),
         created_at: Time(source.created_at),
@@ -192,10 +204,10 @@ pub async fn create(
             let rule = "is not for this provider";
             return Err(Problem::invalid("secret", rule));
         }
-        (_, Some(secret)) => visible("secret", secret)?,
+        (provider, Some(secret)) => usable(provider, secret)?,
         (_, None) => made(provider),
     };
-    let api_key = new.api_key.map(|key| visible("api_key", key)).transpose()?;
+    let api_key = new.api_key.map(|key| api_key(provider, key)).transpose()?;
     if provider == Provider::Mollie && api_key.is_none() {
         let rule = "must be given: this provider does not sign, its payments are asked for";
         return Err(Problem::invalid("api_key", rule));
@@ -263,7 +275,7 @@ pub async fn change(
             return Err(Problem::invalid("api_key", rule));
         }
         Some(key) if key.is_empty() => Some(key),
-        Some(key) => Some(visible("api_key", key)?),
+        Some(key) => Some(api_key(found.provider, key)?),
         None => None,
     };
     let change = SourceChange::Change {
@@ -341,7 +353,7 @@ pub async fn rotate(
         ));
     }
     let secret = match wanted.secret {
-        Some(secret) => visible("secret", secret)?,
+        Some(secret) => usable(found.provider, secret)?,
         None => made(found.provider),
     };
     let change = SourceChange::Rotate {
@@ -402,7 +414,15 @@ fn settings(
     before: SourceSettings,
     wanted: SettingsBody,
 ) -> Result<SourceSettings, Problem> {
+    let addresses = match wanted.addresses {
+        Some(texts) => texts
+            .iter()
+            .map(|text| network(text))
+            .collect::<Result<_, _>>()?,
+        None => before.addresses,
+    };
     let settings = SourceSettings {
+        addresses,
         mapping: wanted.mapping.unwrap_or(before.mapping),
         webhook_id: wanted.webhook_id.or(before.webhook_id),
         fields: wanted.fields.or(before.fields),
@@ -420,6 +440,14 @@ fn settings(
     Ok(settings)
 }
 
+fn network(text: &str) -> Result<IpNet, Problem> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| address()).map_err(|_| {
+        let rule = "must be addresses or networks, such as 18.209.80.3 or 185.30.20.0/24";
+        Problem::invalid("addresses", rule)
+    })
+}
+
 fn visible(field: &str, text: String) -> Result<String, Problem> {
     if SECRET_BYTES.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text)
@@ -427,6 +455,31 @@ fn visible(field: &str, text: String) -> Result<String, Problem> {
         let rule = "must be 8 to 500 visible characters";
         Err(Problem::invalid(field, rule))
     }
+}
+
+/// A secret with which nothing could ever be verified is refused at once.
+fn usable(provider: Provider, secret: String) -> Result<String, Problem> {
+    let is_hex = |text: &str| {
+        data_encoding::HEXUPPER_PERMISSIVE
+            .decode(text.as_bytes())
+            .is_ok()
+    };
+    if provider == Provider::Adyen && !is_hex(&secret) {
+        let rule = "must be the HMAC key that Adyen shows, in hexadecimal digits";
+        return Err(Problem::invalid("secret", rule));
+    }
+    visible("secret", secret)
+}
+
+/// The reference takes its merchant's id beside the key, and has it in its addresses.
+fn api_key(provider: Provider, key: String) -> Result<String, Problem> {
+    let is_merchants = key
+        .split_once(':')
+        .is_some_and(|(merchant, _)| ask::is_plain(merchant, ""));
+    if provider == Provider::Reference && !is_merchants {
+        return Err(Problem::invalid("api_key", "must be MERCHANT_ID:API_KEY"));
+    }
+    visible("api_key", key)
 }
 
 /// Of the form that the provider's settings ask for.

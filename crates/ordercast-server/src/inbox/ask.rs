@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, header};
 use ordercast_core::{
     OrderId, ProjectId,
     ids::AttemptId,
-    provider::{Event, Provider, Request, mollie_payment as read_mollie, read, reference},
+    provider::{Event, Provider, Request, mollie_payment as read_mollie, read},
 };
 use ordercast_store::Source;
 use serde_json::{Value, json};
@@ -95,77 +95,51 @@ impl ProviderReader for ApiReader {
 }
 
 impl ApiReader {
-    /// Stripe API, *Search PaymentIntents*: by the metadata that names the order. A found one is read as
-    /// the webhook of its status would be.
+    /// Stripe API, *Retrieve a PaymentIntent* for those that have been heard of, else *Search
+    /// PaymentIntents* by the metadata that names the order. A found one is read as the webhook of its
+    /// status would be.
     async fn stripe(&self, question: &Question) -> Result<Vec<Reading>, AskError> {
+        let mut intents = Vec::new();
+        let heard_of = question.attempts.iter().map(AttemptId::as_str);
+        for id in heard_of.filter(|id| is_plain(id, "pi_")).take(PAYMENTS_MAX) {
+            let path = format!("/v1/payment_intents/{id}");
+            intents.push(self.json("https://api.stripe.com", &path).await?);
+        }
         let query = format!("metadata['order_id']:'{}'", question.order);
         let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
         let path = format!("/v1/payment_intents/search?limit=20&query={query}");
         let found = self.json("https://api.stripe.com", &path).await?;
-        let intents = found.get("data").and_then(Value::as_array);
-        let mut readings = Vec::new();
-        for intent in intents.into_iter().flatten().take(PAYMENTS_MAX) {
-            let status = intent
-                .get("status")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let kind = match status {
-                "succeeded" => "payment_intent.succeeded",
-                "processing" => "payment_intent.processing",
-                "requires_action" => "payment_intent.requires_action",
-                "requires_capture" => "payment_intent.amount_capturable_updated",
-                "canceled" => "payment_intent.canceled",
-                _ => continue,
-            };
-            let id = intent.get("id").and_then(Value::as_str).unwrap_or_default();
-            let event = json!({
-                "id": format!("asked:{id}:{status}"),
-                "type": kind,
-                "data": { "object": intent },
-            });
-            readings.extend(self.read(event.to_string().into_bytes()));
-        }
-        Ok(readings)
+        let found = found.get("data").and_then(Value::as_array);
+        intents.extend(found.into_iter().flatten().take(PAYMENTS_MAX).cloned());
+        Ok(intents
+            .iter()
+            .filter_map(|intent| self.read(of_intent(intent)?))
+            .collect())
     }
 
-    /// Merchant API, *Search transactions* (store contract, 2.2): those whose external id is the order.
+    /// Merchant API, *Search transactions* (store contract, 2.2): those whose external id is the order,
+    /// tests among them. Its merchant stands before the colon of the credential.
     async fn reference(&self, question: &Question) -> Result<Vec<Reading>, AskError> {
-        let project = question.project;
+        let credential = self.source.api_key.as_ref().map_or("", |key| key.as_str());
+        let merchant = credential
+            .split_once(':')
+            .map_or("", |(merchant, _)| merchant);
+        if !is_plain(merchant, "") {
+            tracing::warn!(source = %self.source.id, "api_key must be MERCHANT:KEY");
+            return Err(AskError::Unavailable);
+        }
         let path = format!(
-            "/merchant/v2/merchants/{project}/reports/transactions/search.json?external_id={}",
+            "/merchant/v2/merchants/{merchant}/reports/transactions/search.json?external_id={}&type=all",
             question.order
         );
         let found = self.json("https://api.xsolla.com", &path).await?;
-        let mut readings = Vec::new();
-        for item in found.as_array().into_iter().flatten().take(PAYMENTS_MAX) {
-            let text = |pointer: &str| item.pointer(pointer).cloned().unwrap_or_default();
-            let kind = match text("/transaction/status").as_str() {
-                Some("done") => "payment",
-                Some("refunded") => "refund",
-                _ => continue,
-            };
-            let webhook = json!({
-                "notification_type": kind,
-                "settings": { "project_id": project },
-                "purchase": {
-                    "total": {
-                        "amount": text("/purchase/total/amount"),
-                        "currency": text("/purchase/total/currency"),
-                    },
-                    "order": { "id": question.order },
-                },
-                "transaction": { "id": text("/transaction/id") },
-            });
-            let body = webhook.to_string().into_bytes();
-            let hash = data_encoding::HEXLOWER.encode(&auth::sha256(&body));
-            if let Ok(event) = reference::parse(&body, project, &hash) {
-                readings.push(Reading {
-                    body,
-                    events: vec![event],
-                });
-            }
-        }
-        Ok(readings)
+        let found = found.as_array();
+        Ok(found
+            .into_iter()
+            .flatten()
+            .take(PAYMENTS_MAX)
+            .filter_map(|item| self.read(of_transaction(item, question)?))
+            .collect())
     }
 
     /// Payments API, *Get payment*: Mollie finds payments by their own ids only, so those are asked for
@@ -209,12 +183,13 @@ impl ApiReader {
             body: &body,
         };
         let source = &self.source;
+        let hash = data_encoding::HEXLOWER.encode(&auth::sha256(&body));
         let events = read(
             source.provider,
             request,
             source.project,
             &source.settings,
-            "",
+            &hash,
         )
         .ok()?;
         Some(Reading { body, events })
@@ -229,6 +204,58 @@ impl ApiReader {
     }
 }
 
+/// The webhook that would tell where a payment intent is.
+fn of_intent(intent: &Value) -> Option<Vec<u8>> {
+    let status = intent.get("status")?.as_str()?;
+    let kind = match status {
+        "succeeded" => "payment_intent.succeeded",
+        "processing" => "payment_intent.processing",
+        "requires_action" => "payment_intent.requires_action",
+        "requires_capture" => "payment_intent.amount_capturable_updated",
+        "canceled" => "payment_intent.canceled",
+        _ => return None,
+    };
+    let id = intent.get("id")?.as_str()?;
+    let event = json!({
+        "id": format!("asked:{id}:{status}"),
+        "type": kind,
+        "data": { "object": intent },
+    });
+    Some(event.to_string().into_bytes())
+}
+
+/// The webhook that would tell what became of a transaction.
+fn of_transaction(item: &Value, question: &Question) -> Option<Vec<u8>> {
+    let at = |pointer: &str| item.pointer(pointer).cloned().unwrap_or_default();
+    let kind = match at("/transaction/status").as_str()? {
+        "done" => "payment",
+        "refunded" => "refund",
+        _ => return None,
+    };
+    let webhook = json!({
+        "notification_type": kind,
+        "settings": { "project_id": question.project },
+        "purchase": {
+            "total": {
+                "amount": at("/purchase/total/amount"),
+                "currency": at("/purchase/total/currency"),
+            },
+            "order": { "id": question.order },
+        },
+        "transaction": { "id": at("/transaction/id") },
+    });
+    Some(webhook.to_string().into_bytes())
+}
+
+/// It becomes part of a path.
+pub fn is_plain(id: &str, prefix: &str) -> bool {
+    id.starts_with(prefix)
+        && (prefix.len() + 1..=64).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 const MOLLIE: &str = "https://api.mollie.com";
 
 /// # Errors
@@ -239,7 +266,8 @@ pub async fn mollie_payment(
     id: &AttemptId,
 ) -> Result<Vec<u8>, AskError> {
     let id: String = url::form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
-    get(sending, source, MOLLIE, &format!("/v2/payments/{id}")).await
+    let path = format!("/v2/payments/{id}?embed=refunds,chargebacks");
+    get(sending, source, MOLLIE, &path).await
 }
 
 async fn get(

@@ -8,6 +8,7 @@ pub mod paypal;
 
 use crate::{clock, delivery::sending::Sending};
 use ask::AskError;
+use ipnet::IpNet;
 use ordercast_core::{
     ids::AttemptId,
     provider::{self, Event, Provider, Request, mollie_payment},
@@ -25,6 +26,8 @@ pub struct Inbox {
     sending: Arc<Sending>,
     certificates: Certificates,
     asking: Semaphore,
+    /// Whose word on where a request comes from is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Why a request became no events.
@@ -57,8 +60,9 @@ pub struct Opened {
 }
 
 impl Inbox {
-    pub fn new(sending: Arc<Sending>) -> Self {
+    pub fn new(sending: Arc<Sending>, trusted_proxies: Vec<IpNet>) -> Self {
         Self {
+            trusted_proxies,
             certificates: Certificates::new(sending.roots.clone()),
             sending,
             asking: Semaphore::new(ASKING_MAX),
@@ -96,7 +100,7 @@ impl Inbox {
         let id = url::form_urlencoded::parse(body)
             .find(|(name, _)| name == "id")
             .map(|(_, id)| id.into_owned())
-            .filter(|id| is_mollie_id(id))
+            .filter(|id| ask::is_plain(id, "tr_"))
             .ok_or(Unopened::NoSuchPayment)?;
         let id = AttemptId::new(&id).map_err(|_| Unopened::NoSuchPayment)?;
         let _permit = self.asking.try_acquire().map_err(|_| Unopened::Later)?;
@@ -109,19 +113,9 @@ impl Inbox {
         let webhook = source.settings.webhook_id.as_deref().unwrap_or_default();
         let transmission =
             provider::paypal_transmission(request, webhook).map_err(|_| Unopened::Unverified)?;
-        let _permit = self.asking.try_acquire().map_err(|_| Unopened::Later)?;
         let api_url = source.settings.api_url.as_deref();
         self.certificates
-            .verify(&self.sending, &transmission, api_url)
+            .verify((&self.sending, &self.asking), &transmission, api_url)
             .await
     }
-}
-
-/// It becomes part of a path.
-fn is_mollie_id(id: &str) -> bool {
-    id.starts_with("tr_")
-        && (4..=64).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

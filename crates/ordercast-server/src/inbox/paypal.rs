@@ -11,6 +11,7 @@ use ordercast_core::provider::PaypalTransmission;
 use parking_lot::Mutex;
 use rustls_native_certs::load_native_certs;
 use std::{fmt, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 use tokio_rustls::rustls::{
     RootCertStore,
     pki_types::{CertificateDer, UnixTime, pem::PemObject},
@@ -48,65 +49,70 @@ impl Certificates {
         }
     }
 
+    /// `asking`: permits of questions at once, taken only where the certificate is not at hand.
+    ///
     /// # Errors
     /// [`Unopened`]: it is not PayPal's, or its certificate could not be had now.
     pub async fn verify(
         &self,
-        sending: &Sending,
+        (sending, asking): (&Sending, &Semaphore),
         transmission: &PaypalTransmission,
         api_url: Option<&str>,
     ) -> Result<(), Unopened> {
-        let chain = self
-            .chain(sending, &transmission.certificate_url, api_url)
-            .await?;
-        if is_signed(&chain, &self.roots, transmission) {
-            Ok(())
-        } else {
-            Err(Unopened::Unverified)
-        }
-    }
-
-    async fn chain(
-        &self,
-        sending: &Sending,
-        address: &str,
-        api_url: Option<&str>,
-    ) -> Result<Chain, Unopened> {
+        let address = &transmission.certificate_url;
         let url = TargetUrl::parse(address, &sending.policy).map_err(|_| Unopened::Unverified)?;
         if !is_paypals(&url, address, api_url) {
             return Err(Unopened::Unverified);
         }
-        let kept = |chains: &[(String, Chain)]| {
-            let mut chains = chains.iter();
-            chains
-                .find(|(known, _)| known == address)
-                .map(|(_, chain)| Arc::clone(chain))
-        };
-        if let Some(chain) = kept(&self.kept.lock()) {
-            return Ok(chain);
+        if let Some(chain) = self.kept(address) {
+            let is_signed = is_signed(&chain, &self.roots, transmission);
+            return is_signed.then_some(()).ok_or(Unopened::Unverified);
         }
-        let answer = sending
-            .dialer
-            .get(&url, HeaderMap::new(), CHAIN_BYTES_MAX)
-            .await
-            .map_err(|_| Unopened::Later)?;
-        match answer.status {
-            200 => {}
-            // A forger may name any path.
-            400..=499 => return Err(Unopened::Unverified),
-            _ => return Err(Unopened::Later),
+        let permit = asking.try_acquire().map_err(|_| Unopened::Later)?;
+        let chain = fetch(sending, &url).await?;
+        drop(permit);
+        if !is_signed(&chain, &self.roots, transmission) {
+            return Err(Unopened::Unverified);
         }
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&answer.body)
-            .collect::<Result<_, _>>()
-            .map_err(|_| Unopened::Unverified)?;
-        let chain = Arc::new(chain);
-        let mut chains = self.kept.lock();
-        if chains.len() >= KEPT_MAX {
-            chains.remove(0);
-        }
-        chains.push((address.to_owned(), Arc::clone(&chain)));
-        Ok(chain)
+        self.keep(address, chain);
+        Ok(())
     }
+
+    fn kept(&self, address: &str) -> Option<Chain> {
+        let kept = self.kept.lock();
+        let mut chains = kept.iter();
+        chains
+            .find(|(known, _)| known == address)
+            .map(|(_, chain)| Arc::clone(chain))
+    }
+
+    /// Only one that has proved a request: forgers must not push those out that PayPal signs with.
+    fn keep(&self, address: &str, chain: Chain) {
+        let mut kept = self.kept.lock();
+        kept.retain(|(known, _)| known != address);
+        if kept.len() >= KEPT_MAX {
+            kept.remove(0);
+        }
+        kept.push((address.to_owned(), chain));
+    }
+}
+
+async fn fetch(sending: &Sending, url: &TargetUrl) -> Result<Chain, Unopened> {
+    let answer = sending
+        .dialer
+        .get(url, HeaderMap::new(), CHAIN_BYTES_MAX)
+        .await
+        .map_err(|_| Unopened::Later)?;
+    match answer.status {
+        200 => {}
+        // A forger may name any path.
+        400..=499 => return Err(Unopened::Unverified),
+        _ => return Err(Unopened::Later),
+    }
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&answer.body)
+        .collect::<Result<_, _>>()
+        .map_err(|_| Unopened::Unverified)?;
+    Ok(Arc::new(chain))
 }
 
 /// https, at PayPal; or where the source says its API is.

@@ -2,10 +2,12 @@
 //! own; this file only says when.
 
 mod expiry;
+mod parked;
 mod retention;
 mod sweeper;
 
 pub use expiry::expire;
+pub use parked::report_parked;
 pub use retention::{Retention, prune};
 pub use sweeper::sweep;
 
@@ -25,6 +27,9 @@ const EXPIRY_EVERY: Duration = Duration::from_secs(5);
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 /// A server that has just started has better things to do.
 const RETENTION_FIRST: Duration = Duration::from_secs(60);
+
+/// An alarm that lasts is repeated so often.
+const PARKED_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// How late an open order may be asked about.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
@@ -49,6 +54,14 @@ impl Jobs {
             stopping.clone(),
             "expiry",
             async move || expire(&expiring, clock::now()).await,
+        ));
+        let parked = store.clone();
+        tasks.spawn(every(
+            RETENTION_FIRST,
+            PARKED_EVERY,
+            stopping.clone(),
+            "parked",
+            async move || report_parked(&parked, clock::now()).await.map(|_| 0),
         ));
         let pruned = store.clone();
         tasks.spawn(every(

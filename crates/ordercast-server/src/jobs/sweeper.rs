@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// After an order was made.
+/// After an order was made; ascending.
 const AFTER: [Duration; 7] = [
     MINUTE,
     Duration::from_secs(5 * 60),
@@ -25,9 +25,9 @@ const AFTER: [Duration; 7] = [
 ];
 /// Before it expires.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(2 * 60);
-/// In one window of one source: providers limit how often they are asked.
-const ORDERS_MAX: u32 = 200;
-/// At the same time.
+/// Read at once; the window is read to its end.
+const PAGE: u32 = 200;
+/// At the same time, of one source: providers limit how often they are asked.
 const ASKED_AT_ONCE: usize = 4;
 
 /// Asks about all orders whose time came after `since`, up to `now`; how many changed.
@@ -40,25 +40,66 @@ pub async fn sweep(
     since: Timestamp,
     now: Timestamp,
 ) -> Result<usize, Failure> {
-    let made = AFTER.map(|delay| SweepWindow::Made(since.minus(delay), now.minus(delay)));
-    let expiring = SweepWindow::Expires(since.plus(BEFORE_EXPIRY), now.plus(BEFORE_EXPIRY));
     let mut changed = 0;
     for (source, reader) in readers {
-        for window in made.into_iter().chain([expiring]) {
-            let orders = store
-                .open_orders(source.project, window, ORDERS_MAX)
-                .await?;
-            for some in orders.chunks(ASKED_AT_ONCE) {
-                let asked = some
-                    .iter()
-                    .map(|found| ask(store, source, reader.as_ref(), found, now));
-                for result in join_all(asked).await {
-                    changed += result?;
-                }
-            }
+        for window in windows(since, now) {
+            changed += sweep_window(store, (source, reader.as_ref()), window, now).await?;
         }
     }
     Ok(changed)
+}
+
+/// The times at which orders were made whose turn came, newest first, and in which those expire that
+/// still may be asked about. After a long stop the times overlap: each is in one window only.
+fn windows(since: Timestamp, now: Timestamp) -> Vec<SweepWindow> {
+    let mut made: Vec<(Timestamp, Timestamp)> = Vec::new();
+    for delay in AFTER {
+        let (after, until) = (since.minus(delay), now.minus(delay));
+        match made.last_mut() {
+            Some(newer) if newer.0 <= until => newer.0 = after,
+            _ => made.push((after, until)),
+        }
+    }
+    let expires = SweepWindow::Expires(since.plus(BEFORE_EXPIRY), now.plus(BEFORE_EXPIRY));
+    made.into_iter()
+        .map(|(after, until)| SweepWindow::Made(after, until))
+        .chain([expires])
+        .collect()
+}
+
+async fn sweep_window(
+    store: &Store,
+    (source, reader): (&Source, &dyn ProviderReader),
+    mut window: SweepWindow,
+    now: Timestamp,
+) -> Result<usize, Failure> {
+    let mut changed = 0;
+    let mut behind = None;
+    loop {
+        let orders = store
+            .open_orders(source.project, window, behind, PAGE)
+            .await?;
+        for some in orders.chunks(ASKED_AT_ONCE) {
+            let asked = some
+                .iter()
+                .map(|found| ask(store, source, reader, found, now));
+            for result in join_all(asked).await {
+                changed += result?;
+            }
+        }
+        match orders.last() {
+            Some(last) if orders.len() == PAGE as usize => {
+                window = match window {
+                    SweepWindow::Made(_, until) => SweepWindow::Made(last.order.created_at, until),
+                    SweepWindow::Expires(_, until) => {
+                        SweepWindow::Expires(last.order.expires_at, until)
+                    }
+                };
+                behind = Some(last.order_key);
+            }
+            _ => return Ok(changed),
+        }
+    }
 }
 
 async fn ask(
@@ -123,4 +164,35 @@ async fn receive(
     let outcome = store.submit(submission).await?;
     Ok(matches!(outcome, Outcome::Received(received)
         if received.state == ordercast_store::InboxState::Applied))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_stop_each_order_is_in_one_window() {
+        let now = Timestamp::from_seconds(1_700_000_000);
+        let ago = |duration| now.minus(duration);
+        // Every half a minute: seven moments apart.
+        assert_eq!(windows(ago(MINUTE / 2), now).len(), AFTER.len() + 1);
+        // After an hour: what is due within it, once.
+        let hour = MINUTE * 60;
+        let made = |oldest: Duration, newest: Duration| SweepWindow::Made(ago(oldest), ago(newest));
+        assert_eq!(
+            windows(ago(hour), now)[..2],
+            [
+                made(hour + AFTER[2], AFTER[0]),
+                made(hour + AFTER[3], AFTER[3])
+            ]
+        );
+        let days = AFTER[6];
+        assert_eq!(
+            windows(ago(days), now),
+            [
+                made(days * 2, MINUTE),
+                SweepWindow::Expires(ago(days).plus(BEFORE_EXPIRY), now.plus(BEFORE_EXPIRY))
+            ]
+        );
+    }
 }

@@ -54,13 +54,6 @@ async fn open(shared: Arc<Shared>, peer: Arc<Peer>, early: Work, leftover: Bytes
     super::work::carry_out_all(&shared, &peer, early).await;
     let received = take(&peer, &mut reader, &leftover);
     handle(&shared, &peer, received).await;
-    if let Outlet::Socket(socket) = &peer.outlet {
-        while socket.holds_input()
-            && let Some(received) = read(&peer, socket, &mut reader)
-        {
-            handle(&shared, &peer, received).await;
-        }
-    }
     book(&shared, &peer);
     reader
 }

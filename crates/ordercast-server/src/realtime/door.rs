@@ -110,8 +110,8 @@ pub fn seat(shared: &Shared, place: &Place, form: Form, outlet: Outlet) -> Arc<P
         &shared.session
     };
     let session = Session::new(clock.monotonic(), Arc::clone(config), seed, client);
-    let backlog = Arc::clone(&shared.backlog);
-    Arc::new(Peer::new(place.id, form, outlet, clock, backlog, session))
+    let outbound = Arc::clone(&shared.outbound);
+    Arc::new(Peer::new(place.id, form, outlet, clock, outbound, session))
 }
 
 #[cfg(test)]

@@ -38,7 +38,10 @@ pub async fn post(
     }
     if let Some(peer) = find(&shared, &request.session) {
         let work = peer.commands(&request.data);
-        carry_out_all(&shared, &peer, work).await;
+        // A task of its own: a client that hangs up meanwhile must not leave the session waiting for an
+        // answer that nobody brings.
+        let carried_out = tokio::spawn(async move { carry_out_all(&shared, &peer, work).await });
+        let _ = carried_out.await;
     }
     Ok(StatusCode::NO_CONTENT)
 }

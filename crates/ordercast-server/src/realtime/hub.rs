@@ -4,7 +4,7 @@
 
 use super::{form::Form, peer::Peer};
 use bytes::Bytes;
-use metrics::counter;
+use metrics::{Counter, counter};
 use ordercast_core::{channel::Channel, session::publication_reply};
 use ordercast_store::Committed;
 use parking_lot::Mutex;
@@ -21,6 +21,8 @@ pub struct Hub {
     shards: Vec<Mutex<HashMap<Channel, Vec<Arc<Peer>>>>>,
     hasher: RandomState,
     per_user_max: usize,
+    publications: Counter,
+    sent: Counter,
 }
 
 impl Hub {
@@ -30,6 +32,8 @@ impl Hub {
             shards,
             hasher: RandomState::new(),
             per_user_max,
+            publications: counter!("ordercast_publications_total"),
+            sent: counter!("ordercast_publications_sent_total"),
         }
     }
 
@@ -61,7 +65,8 @@ impl Hub {
 
     /// Called by the writer's thread, in commit order.
     pub fn publish(&self, committed: &[Committed]) {
-        counter!("ordercast_publications_total").increment(committed.len() as u64);
+        self.publications.increment(committed.len() as u64);
+        let mut sent = 0;
         for Committed {
             channel,
             epoch,
@@ -80,8 +85,11 @@ impl Hub {
                     *encoded = peer.form.reply(&reply);
                 }
                 let Some(encoded) = encoded else { continue };
-                peer.publish(epoch, publication, encoded);
+                if peer.publish(epoch, publication, encoded) {
+                    sent += 1;
+                }
             }
         }
+        self.sent.increment(sent);
     }
 }

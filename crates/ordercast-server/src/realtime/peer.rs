@@ -5,15 +5,18 @@
 //! a transport is differs in two values only: the [`Form`] of its messages, and the [`Outlet`] that
 //! takes them.
 
+mod queue;
+
+pub use queue::Outbound;
+
 use super::{
     Clock,
-    backlog::{Backlog, Share},
     form::Form,
     frame::{self, Received},
     socket::Socket,
 };
 use crate::http::Hangup;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use centrifuge_protocol::{
     CloseReason, Command, Encoding, decode_commands, decode_connect_request,
 };
@@ -24,19 +27,15 @@ use ordercast_core::{
     session::{Action, COMMANDS_PER_FRAME_MAX, Delivery, Session},
 };
 use parking_lot::Mutex;
+use queue::{Fill, Queue};
 use std::{
     collections::VecDeque,
-    io::{self, IoSlice},
+    io,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-/// Outstanding frames of a reader that does not read (realtime contract, A12); of bytes
-/// [`Backlog`] knows.
-const QUEUE_FRAMES_MAX: usize = 256;
-/// Frames given to the kernel in one call.
-const SLICES_MAX: usize = 16;
 /// After the last frame, for the client to read it.
 pub const LINGER: Duration = Duration::from_secs(2);
 
@@ -75,16 +74,14 @@ pub struct Peer {
     /// Wakes whoever runs the connection: a write was blocked, a frame is there, it was closed.
     waker: AtomicWaker,
     clock: Clock,
+    outbound: Arc<Outbound>,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
     session: Session,
-    queue: VecDeque<Bytes>,
-    queue_bytes: usize,
-    /// `queue_bytes` as all connections count it.
-    share: Share,
+    queue: Queue,
     life: Life,
     /// The wheel's next visit.
     scheduled: Duration,
@@ -108,14 +105,12 @@ impl Peer {
         form: Form,
         outlet: Outlet,
         clock: Clock,
-        backlog: Arc<Backlog>,
+        outbound: Arc<Outbound>,
         session: Session,
     ) -> Self {
         let inner = Inner {
             session,
-            queue: VecDeque::new(),
-            queue_bytes: 0,
-            share: Share::new(backlog),
+            queue: Queue::default(),
             life: Life::Open,
             scheduled: Duration::MAX,
             joined: None,
@@ -127,6 +122,7 @@ impl Peer {
             outlet,
             waker: AtomicWaker::new(),
             clock,
+            outbound,
             inner: Mutex::new(inner),
         }
     }
@@ -228,22 +224,20 @@ impl Peer {
         self.inner.lock().joined.take()
     }
 
-    /// A committed publication, as a frame that was encoded once for all.
-    pub fn publish(&self, epoch: &Epoch, publication: &Publication, encoded: &Bytes) {
+    /// A committed publication, as a frame that was encoded once for all; whether it was sent.
+    pub fn publish(&self, epoch: &Epoch, publication: &Publication, encoded: &Bytes) -> bool {
         let mut actions = Vec::new();
         let mut inner = self.inner.lock();
-        match inner
+        let delivery = inner
             .session
-            .on_publication(epoch, publication, &mut actions)
-        {
-            Delivery::Skip => return,
-            Delivery::Send => {
-                self.push(&mut inner, encoded.clone());
-                counter!("ordercast_publications_sent_total").increment(1);
-            }
+            .on_publication(epoch, publication, &mut actions);
+        match delivery {
+            Delivery::Skip => return false,
+            Delivery::Send => self.push(&mut inner, encoded.clone()),
             Delivery::Close => {}
         }
         self.carry_out(&mut inner, actions, &mut Work::new());
+        delivery == Delivery::Send
     }
 
     /// The wheel's visit; returns when it should come again.
@@ -308,6 +302,7 @@ impl Peer {
         let mut inner = self.inner.lock();
         self.close(&mut inner, code, reason);
         self.flush(&mut inner);
+        inner.queue.settle(&self.outbound);
     }
 
     /// Nothing more will be read or written for the session.
@@ -348,7 +343,11 @@ impl Peer {
                 }
             }
             match socket.poll_writable(cx) {
-                Poll::Ready(Ok(())) => self.flush(&mut self.inner.lock()),
+                Poll::Ready(Ok(())) => {
+                    let mut inner = self.inner.lock();
+                    self.flush(&mut inner);
+                    inner.queue.settle(&self.outbound);
+                }
                 Poll::Ready(Err(_)) => return Poll::Ready(false),
                 Poll::Pending => return Poll::Pending,
             }
@@ -358,14 +357,9 @@ impl Peer {
     /// For a response body: the next frame, `None` after the last.
     pub fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.waker.register(cx.waker());
-        let mut locked = self.inner.lock();
-        let inner = &mut *locked;
-        if let Some(frame) = inner.queue.pop_front() {
-            inner.queue_bytes -= frame.len();
-            inner.share.set(inner.queue_bytes);
-            if inner.queue.is_empty() {
-                inner.queue = VecDeque::new();
-            }
+        let mut inner = self.inner.lock();
+        if let Some(frame) = inner.queue.pop() {
+            inner.queue.settle(&self.outbound);
             return Poll::Ready(Some(frame));
         }
         if inner.life == Life::Open {
@@ -402,16 +396,12 @@ impl Peer {
     }
 
     fn check_bounds(&self, inner: &mut Inner, work: &mut Work) {
-        let front = inner.queue.front().map_or(0, Bytes::len);
-        let is_within = inner.queue.len() <= QUEUE_FRAMES_MAX
-            && inner.share.backlog.allows(inner.queue_bytes, front);
-        if inner.life != Life::Open || is_within {
+        let fill = inner.queue.settle(&self.outbound);
+        if inner.life != Life::Open || fill == Fill::Within {
             return;
         }
-        // What was queued is in the log: the client recovers it. Only a frame that is half written
-        // must stay, or the close frame could not be read.
-        inner.queue.truncate(1);
-        inner.queue_bytes = inner.queue.front().map_or(0, Bytes::len);
+        // What was queued is in the log: the client recovers it.
+        inner.queue.keep_front();
         let mut actions = Vec::new();
         inner.session.on_slow(&mut actions);
         self.carry_out(inner, actions, work);
@@ -432,8 +422,7 @@ impl Peer {
         if inner.life != Life::Open {
             return;
         }
-        inner.queue_bytes += frame.len();
-        inner.queue.push_back(frame);
+        inner.queue.push(frame);
     }
 
     fn flush(&self, inner: &mut Inner) {
@@ -442,42 +431,21 @@ impl Peer {
             Outlet::Body(_) if inner.queue.is_empty() => {}
             Outlet::Body(_) => self.waker.wake(),
         }
-        inner.share.set(inner.queue_bytes);
     }
 
     /// Writes what the kernel takes. Only `WouldBlock` may leave something queued: with any other
     /// error a reset peer would spin its task for ever.
     fn write(&self, socket: &Socket, inner: &mut Inner) {
         while inner.life != Life::Dead && !inner.queue.is_empty() {
-            let slices: Vec<_> = inner
-                .queue
-                .iter()
-                .take(SLICES_MAX)
-                .map(|frame| IoSlice::new(frame))
-                .collect();
-            match socket.try_write(&slices) {
+            match socket.try_write(&inner.queue.slices()) {
                 Ok(0) => self.die(inner),
-                Ok(mut written) => {
-                    inner.queue_bytes -= written;
-                    while let Some(front) = inner.queue.front_mut() {
-                        if written < front.len() {
-                            front.advance(written);
-                            break;
-                        }
-                        written -= front.len();
-                        inner.queue.pop_front();
-                    }
-                }
+                Ok(written) => inner.queue.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.waker.wake();
                     return;
                 }
                 Err(_) => self.die(inner),
             }
-        }
-        if inner.queue.is_empty() {
-            // Idle connections own no buffer.
-            inner.queue = VecDeque::new();
         }
         match socket.flush() {
             Ok(()) => {}
@@ -488,9 +456,16 @@ impl Peer {
 
     fn die(&self, inner: &mut Inner) {
         inner.life = Life::Dead;
-        inner.queue = VecDeque::new();
-        inner.queue_bytes = 0;
+        inner.queue.clear();
         self.waker.wake();
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let inner = self.inner.get_mut();
+        inner.queue.clear();
+        inner.queue.settle(&self.outbound);
     }
 }
 

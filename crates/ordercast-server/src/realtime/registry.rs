@@ -1,11 +1,11 @@
 //! All connections by id, and how many there may be.
 
 use super::peer::Peer;
-use metrics::gauge;
+use metrics::{Gauge, gauge};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -25,6 +25,8 @@ pub struct Registry {
     max: usize,
     per_address_max: usize,
     emptied: Notify,
+    /// Kept: to look it up anew costs as much as the rest of a place.
+    connections: Gauge,
 }
 
 /// Why a connection is not let in.
@@ -52,10 +54,12 @@ impl Registry {
             max,
             per_address_max,
             emptied: Notify::new(),
+            connections: gauge!("ordercast_connections"),
         }
     }
 
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Place, Full> {
+        let address = network(address);
         let mut addresses = self.addresses.lock();
         if self.count.load(Ordering::Relaxed) >= self.max {
             return Err(Full::Server);
@@ -66,7 +70,7 @@ impl Registry {
         }
         *of_address += 1;
         self.count.fetch_add(1, Ordering::Relaxed);
-        gauge!("ordercast_connections").increment(1.0);
+        self.connections.increment(1.0);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         Ok(Place {
             registry: Arc::clone(self),
@@ -110,6 +114,15 @@ impl Registry {
     }
 }
 
+/// What one client has for itself: an address, or of IPv6 the 2^64 addresses of its network, from each
+/// of which it could come as somebody else.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut addresses = self.registry.addresses.lock();
@@ -119,9 +132,36 @@ impl Drop for Place {
                 addresses.remove(&self.address);
             }
         }
-        gauge!("ordercast_connections").decrement(1.0);
+        self.registry.connections.decrement(1.0);
         if self.registry.count.fetch_sub(1, Ordering::Release) == 1 {
             self.registry.emptied.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_of_one_ipv6_network_are_one_client() {
+        let registry = Arc::new(Registry::new(10, 2));
+        let mut places = Vec::new();
+        let mut admits = |address: &str| {
+            let address = address.parse().expect("address");
+            registry.admit(address).map(|place| places.push(place))
+        };
+        for (address, expected) in [
+            ("2001:db8::1", Ok(())),
+            ("2001:db8:0:0:ffff::2", Ok(())),
+            ("2001:db8::3", Err(Full::Address)),
+            ("2001:db8:0:1::1", Ok(())),
+            ("192.0.2.1", Ok(())),
+            ("192.0.2.2", Ok(())),
+            ("192.0.2.1", Ok(())),
+            ("192.0.2.1", Err(Full::Address)),
+        ] {
+            assert_eq!(admits(address), expected, "{address}");
         }
     }
 }

@@ -7,12 +7,13 @@ use super::{
     origin,
     peer::{Outlet, Work},
     registry::Place,
-    socket::{Socket, TlsSocket},
+    socket::Socket,
     streaming::Connect,
 };
 use crate::{
     clock,
     http::{measure, problem::Problem},
+    tls::TlsStream,
 };
 use axum::{
     extract::{ConnectInfo, Query, Request, State, rejection::QueryRejection},
@@ -24,7 +25,6 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 
 const PROTOBUF: &str = "centrifuge-protobuf";
 const JSON: &str = "centrifuge-json";
@@ -125,9 +125,8 @@ fn bare(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
         Ok(parts) => return Some((Socket::Plain(parts.io.into_inner()), parts.read_buf)),
         Err(upgraded) => upgraded,
     };
-    let parts = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
-    let (stream, state) = parts.io.into_inner().into_inner();
-    let socket = Socket::Tls(Box::new(TlsSocket::new(stream, state)));
+    let parts = upgraded.downcast::<TokioIo<TlsStream>>().ok()?;
+    let socket = Socket::Tls(Box::new(parts.io.into_inner()));
     Some((socket, parts.read_buf))
 }
 

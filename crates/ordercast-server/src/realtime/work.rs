@@ -8,7 +8,7 @@ use super::{
 use crate::auth::Rejected;
 use metrics::counter;
 use ordercast_core::session::{Action, AuthenticationFailed, Granted};
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 /// A connection among the others; it leaves them when this is dropped.
 #[derive(Debug)]
@@ -20,6 +20,11 @@ pub struct Presence {
 impl Presence {
     pub fn new(shared: Arc<Shared>, peer: Arc<Peer>) -> Self {
         shared.registry.insert(&peer);
+        // Let in before the drain began, and too late for it to be found: the registry's lock is between
+        // the flag and the look for it, on both sides.
+        if shared.draining.load(Ordering::Relaxed) {
+            peer.with(|session, _, out| session.on_shutdown(out));
+        }
         Self { shared, peer }
     }
 

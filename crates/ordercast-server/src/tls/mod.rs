@@ -5,22 +5,21 @@
 
 mod key_pair;
 mod reload;
+mod stream;
 
 pub use key_pair::{Files, KeyPair, KeyPairError, date};
+pub(crate) use stream::TlsStream;
 
 use crate::{StartError, clock, http::Shutdown};
 use parking_lot::RwLock;
 use std::{fmt, sync::Arc};
 use tokio::sync::watch;
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        Error, ServerConfig,
-        crypto::aws_lc_rs,
-        server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
-        sign::CertifiedKey,
-        version::{TLS12, TLS13},
-    },
+use tokio_rustls::rustls::{
+    Error, ServerConfig,
+    crypto::aws_lc_rs,
+    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
+    sign::CertifiedKey,
+    version::{TLS12, TLS13},
 };
 
 /// A key pair that can be used, and where a newer one will be found.
@@ -28,7 +27,7 @@ pub(crate) struct Secured {
     files: Files,
     fingerprint: [u8; 32],
     current: Arc<Current>,
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
 }
 
 impl fmt::Debug for Secured {
@@ -45,20 +44,20 @@ impl Secured {
         let pair = files.check(&contents, clock::now())?;
         pair.report();
         let current = Arc::new(Current(RwLock::new(pair.certified)));
-        let acceptor = acceptor(Arc::clone(&current)).map_err(StartError::Tls)?;
+        let config = config(Arc::clone(&current)).map_err(StartError::Tls)?;
         Ok(Self {
             files,
             fingerprint: contents.fingerprint(),
             current,
-            acceptor,
+            config: Arc::new(config),
         })
     }
 
     /// Looks out for a renewed pair until the server stops.
-    pub fn start(self, shutdown: watch::Receiver<Shutdown>) -> TlsAcceptor {
+    pub fn start(self, shutdown: watch::Receiver<Shutdown>) -> Arc<ServerConfig> {
         let watch = reload::watch(self.files, self.fingerprint, self.current, shutdown);
         tokio::spawn(watch);
-        self.acceptor
+        self.config
     }
 }
 
@@ -78,7 +77,7 @@ impl ResolvesServerCert for Current {
     }
 }
 
-fn acceptor(current: Arc<Current>) -> Result<TlsAcceptor, Error> {
+fn config(current: Arc<Current>) -> Result<ServerConfig, Error> {
     // TLS 1.2 for one shop SDK in the field that knows no other (realtime contract, C1).
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])?
@@ -90,5 +89,5 @@ fn acceptor(current: Arc<Current>) -> Result<TlsAcceptor, Error> {
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 1;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(config)
 }

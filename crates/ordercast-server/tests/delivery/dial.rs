@@ -68,7 +68,8 @@ fn dialer(names: Names, timeout: Duration) -> Dialer {
 async fn send(dialer: &Dialer, address: SocketAddr) -> Result<Answer, SendError> {
     let url = format!("http://shop.example:{}/hook", address.port());
     let url = TargetUrl::parse(&url, &policy()).expect("a URL");
-    dialer.send(&url, HeaderMap::new(), b"{}".to_vec()).await
+    let answer = dialer.send(&url, HeaderMap::new(), b"{}".to_vec()).await;
+    answer.map_err(|unanswered| unanswered.error)
 }
 
 async fn serve(router: Router) -> SocketAddr {
@@ -217,6 +218,56 @@ async fn what_is_no_answer_says_why() {
     );
 }
 
+/// The log of attempts has it, whether or not there was an answer.
+#[tokio::test]
+async fn what_is_no_answer_says_which_address_was_dialled() {
+    let unanswered = async |dialer: &Dialer, address: SocketAddr| {
+        let url = format!("http://shop.example:{}/hook", address.port());
+        let url = TargetUrl::parse(&url, &policy()).expect("a URL");
+        let answer = dialer.send(&url, HeaderMap::new(), Vec::new()).await;
+        answer.expect_err("no answer").address
+    };
+    let here = || Names::of(&[&["127.0.0.1"]]);
+    let (silent, _) = serve_raw(Vec::new(), true).await;
+    let impatient = dialer(here(), Duration::from_millis(300));
+    assert_eq!(unanswered(&impatient, silent).await, Some(silent));
+    let (rude, _) = serve_raw(Vec::new(), false).await;
+    assert_eq!(unanswered(&dialer(here(), LONG), rude).await, Some(rude));
+    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = closed.local_addr().expect("address");
+    drop(closed);
+    let patient = dialer(here(), LONG);
+    assert_eq!(unanswered(&patient, address).await, Some(address));
+    let guarded = dialer(Names::of(&[&["10.0.0.1"]]), LONG);
+    assert_eq!(unanswered(&guarded, address).await, None, "not dialled");
+}
+
+/// It was not dialled for the request that it fails.
+#[tokio::test]
+async fn a_connection_that_breaks_off_when_used_again_says_its_address() {
+    let address = serve_once_then_hang().await;
+    let dialer = dialer(Names::of(&[&["127.0.0.1"]]), Duration::from_millis(300));
+    assert_eq!(send(&dialer, address).await.expect("answer").status, 204);
+    let url = format!("http://shop.example:{}/hook", address.port());
+    let url = TargetUrl::parse(&url, &policy()).expect("a URL");
+    let unanswered = dialer.send(&url, HeaderMap::new(), Vec::new()).await;
+    assert_eq!(unanswered.expect_err("no answer").address, Some(address));
+}
+
+/// One connection, of which the first request is answered.
+async fn serve_once_then_hang() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("address");
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        drop(listener);
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        std::future::pending::<()>().await;
+    });
+    address
+}
+
 #[tokio::test]
 async fn retry_after_is_read_in_both_forms() {
     for (value, least, most) in [
@@ -266,7 +317,9 @@ async fn a_certificate_that_nobody_trusts_is_refused() {
     let names = || Names::of(&[&["127.0.0.1"]]);
     let refusing = Dialer::new(policy(), names(), Vec::new(), LONG).expect("TLS");
     let refused = refusing.send(&url, HeaderMap::new(), Vec::new()).await;
-    assert_eq!(refused.err(), Some(SendError::Tls));
+    let refused = refused.expect_err("no answer");
+    assert_eq!(refused.error, SendError::Tls);
+    assert_eq!(refused.address.map(|address| address.port()), Some(port));
     let trusting = Dialer::new(policy(), names(), vec![certificate], LONG).expect("TLS");
     let answer = trusting.send(&url, HeaderMap::new(), Vec::new()).await;
     assert_eq!(answer.expect("answer").status, 200);

@@ -234,3 +234,68 @@ async fn a_stream_that_is_not_read_ends_with_3008() {
         &rest[end..]
     );
 }
+
+/// A channel's log of `publications` and more, and a stream of its buyer: the stream, its address.
+async fn long_channel(f: &Fixture, publications: usize) -> (Response, Value) {
+    for _ in 0..publications.div_ceil(3) {
+        let order = f.create_order("alice").await;
+        for status in ["paid", "done"] {
+            let path = f.v1(&format!("/orders/{order}/transitions"));
+            let changed = f.post(&path, &f.api_key, &json!({ "to": status })).await;
+            assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
+        }
+    }
+    let (stream, reply) = admitted(f, "alice", &[]).await;
+    let address = json!({
+        "session": reply["connect"]["session"],
+        "node": reply["connect"]["node"],
+    });
+    (stream, address)
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_after_a_command_leaves_no_session_that_waits_for_ever() {
+    let f = start(|_| {}).await;
+    let (mut stream, mut said) = long_channel(&f, 300).await;
+    let channel = format!("orders:{}#alice", f.project);
+    let history = json!({ "id": 2, "history": { "channel": channel, "limit": -1 } });
+    let mut answered = 0;
+    // Two commands each: below the burst that is allowed.
+    for _ in 0..18 {
+        said["data"] = history.to_string().into();
+        let body = said.to_string();
+        let head = format!(
+            "POST /emulation HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut socket = dial(&f).await;
+        socket.write_all(head.as_bytes()).await.expect("sent");
+        socket2::SockRef::from(&socket)
+            .set_linger(Some(std::time::Duration::ZERO))
+            .expect("set");
+        // The network is gone before the answer.
+        drop(socket);
+        said["data"] = json!({ "id": 3, "ping": {} }).to_string().into();
+        let answer = f
+            .send(Method::POST, "/emulation", &[], said.to_string())
+            .await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+        // The request that was cut may have been lost; the ping was not.
+        loop {
+            let chunk = stream
+                .chunk()
+                .await
+                .expect("read")
+                .expect("the stream goes on");
+            let text = String::from_utf8_lossy(&chunk).into_owned();
+            answered += usize::from(text.contains("\"history\""));
+            if text.contains("\"ping\":{}") {
+                break;
+            }
+        }
+    }
+    assert!(
+        answered > 0,
+        "no command came through before its connection was cut"
+    );
+}

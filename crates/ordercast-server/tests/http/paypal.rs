@@ -13,10 +13,16 @@ use rcgen::{
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 struct Paypal {
     base: String,
     key: signature::RsaKeyPair,
+    /// How often the trusted certificate was fetched.
+    fetched: Arc<AtomicUsize>,
 }
 
 /// Certificates of a trusted authority and of another one, for the same key.
@@ -43,8 +49,14 @@ async fn start() -> (Fixture, Value, Paypal) {
     let (root, issuer) = authority();
     let (_, stranger) = authority();
     let (trusted, foreign) = (leaf(&issuer), leaf(&stranger));
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&fetched);
+    let give_trusted = async move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        trusted
+    };
     let router = Router::new()
-        .route("/certs/trusted", get(async move || trusted))
+        .route("/certs/trusted", get(give_trusted))
         .route("/certs/foreign", get(async move || foreign));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
@@ -65,7 +77,7 @@ async fn start() -> (Fixture, Value, Paypal) {
     let made = f.post(&f.v1("/sources"), &f.api_key, &body).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     let key = signature::RsaKeyPair::from_pkcs8(der.as_ref()).expect("a key");
-    (f, made.json(), Paypal { base, key })
+    (f, made.json(), Paypal { base, key, fetched })
 }
 
 impl Paypal {
@@ -165,11 +177,20 @@ async fn only_what_paypal_signed_for_this_webhook_counts() {
             answer.text
         );
     }
-    let answer = send(good, &body).await;
+    let answer = send(good.clone(), &body).await;
     assert_eq!(
         (answer.status, &answer.json()["state"]),
         (StatusCode::OK, &json!("applied"))
     );
+    // Forgers who name many certificates do not push out the one that is signed with.
+    let fetched = paypal.fetched.load(Ordering::Relaxed);
+    for number in 0..10 {
+        let certificate = format!("{}/certs/foreign?{number}", paypal.base);
+        let forged = send(paypal.headers(&body, "WH-OURS", &certificate), &body).await;
+        assert_eq!(forged.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(send(good, &body).await.json()["duplicate"], true);
+    assert_eq!(paypal.fetched.load(Ordering::Relaxed), fetched);
     let found = f
         .get(&f.v1(&format!("/orders/{order}")), &f.api_key)
         .await

@@ -174,6 +174,110 @@ async fn a_payment_in_another_currency_pays_nothing() {
     assert_eq!(status(&f, order).await, "new", "not enough");
 }
 
+/// An operator sees the unknown word, gives it a meaning, and has the provider send it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_event_that_comes_again_is_read_by_the_new_mapping() {
+    let f = start().await;
+    let source = source(&f, json!({ "provider": "stripe", "secret": SECRET })).await;
+    let order = f.create_order("alice").await;
+    let event = intent("evt_1", "payment_intent.new_word", Some(order), 10);
+    let (_, first) = stripe(&f, &source, SECRET, &event).await;
+    assert_eq!(first["state"], "unknown", "{first}");
+    let (_, again) = stripe(&f, &source, SECRET, &event).await;
+    assert_eq!(again["duplicate"], true, "{again}");
+    let bearer = format!("Bearer {}", f.api_key);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let path = f.v1(&format!(
+        "/sources/{}",
+        source["source"].as_str().expect("id")
+    ));
+    let change = json!({ "mapping": { "payment_intent.new_word": "paid" } }).to_string();
+    f.send(Method::PATCH, &path, &headers, change).await;
+    let (_, read) = stripe(&f, &source, SECRET, &event).await;
+    assert_eq!(
+        (&read["state"], &read["duplicate"]),
+        (&json!("applied"), &json!(false))
+    );
+    assert_eq!(status(&f, order).await, "paid");
+    // From now on it is one that came before, and it is one entry.
+    let (_, last) = stripe(&f, &source, SECRET, &event).await;
+    assert_eq!(last["duplicate"], true);
+    let inbox = f.get(&f.v1("/inbox"), &f.api_key).await.json();
+    assert_eq!(inbox["entries"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_says_why_no_more_came_of_it() {
+    let f = start().await;
+    let source = source(&f, json!({ "provider": "stripe", "secret": SECRET })).await;
+    let order = f.create_order("alice").await;
+    let mut event = intent("evt_1", "payment_intent.succeeded", Some(order), 10);
+    event["data"]["object"]["amount_received"] = json!(198);
+    let (_, answer) = stripe(&f, &source, SECRET, &event).await;
+    assert_eq!(
+        answer["reason"],
+        "recorded, the order stays new; less than the price is in"
+    );
+    event["id"] = json!("evt_2");
+    event["data"]["object"]["currency"] = json!("eur");
+    let (_, answer) = stripe(&f, &source, SECRET, &event).await;
+    assert!(
+        answer["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("currency")),
+        "{answer}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_from_elsewhere_are_refused_where_addresses_are_named() {
+    let f = start().await;
+    let made = |addresses: Value| json!({ "provider": "stripe", "secret": SECRET, "addresses": addresses });
+    let event = |id: &str| intent(id, "payment_intent.created", None, 1);
+    let elsewhere = source(&f, made(json!(["18.209.80.3", "185.30.20.0/24"]))).await;
+    assert_eq!(
+        elsewhere["addresses"],
+        json!(["18.209.80.3/32", "185.30.20.0/24"])
+    );
+    let (status, refused) = stripe(&f, &elsewhere, SECRET, &event("evt_1")).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let (_, forged) = stripe(&f, &elsewhere, "another-secret", &event("evt_1")).await;
+    assert_eq!(refused, forged);
+    let here = source(&f, made(json!(["127.0.0.0/8", "::1"]))).await;
+    let (status, answer) = stripe(&f, &here, SECRET, &event("evt_1")).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let tebex = source(&f, json!({ "provider": "tebex" })).await;
+    assert_eq!(
+        tebex["provider_addresses"],
+        json!(["18.209.80.3/32", "54.87.231.232/32"])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_stripe_reports_as_failed_gives_the_order_back() {
+    let f = start().await;
+    let source = source(&f, json!({ "provider": "stripe", "secret": SECRET })).await;
+    let order = f.create_order("alice").await;
+    let charge = json!({ "id": "evt_2", "type": "charge.refunded", "created": 20, "data": { "object": { "object": "charge",
+        "id": "ch_1", "payment_intent": "pi_1", "amount_refunded": 199, "currency": "usd" } } });
+    let fails = json!({ "id": "evt_3", "type": "refund.failed", "created": 30, "data": { "object": { "object": "refund",
+        "id": "re_1", "payment_intent": "pi_1", "amount": 199, "currency": "usd", "status": "failed" } } });
+    for (event, word) in [
+        (
+            intent("evt_1", "payment_intent.succeeded", Some(order), 10),
+            "paid",
+        ),
+        (charge, "canceled"),
+        (fails, "paid"),
+    ] {
+        let (_, answer) = stripe(&f, &source, SECRET, &event).await;
+        assert_eq!(status(&f, order).await, word, "{answer}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_tells_what_would_be_and_keeps_nothing() {
     let f = start().await;
@@ -263,6 +367,10 @@ async fn sources_are_made_changed_rotated_and_ended() {
     )
     .await;
     assert_eq!(status(&f, order).await, "new", "by this source's own word");
+    // A misspelt setting would silently not be there.
+    let misspelt = json!({ "adresses": ["18.209.80.3"] }).to_string();
+    let refused = f.send(Method::PATCH, &path, &headers, misspelt).await;
+    assert_eq!(refused.status.as_u16(), 422, "{}", refused.text);
     let listed = f.get(&f.v1("/sources"), &f.api_key).await;
     assert_eq!(listed.json()["sources"].as_array().map(Vec::len), Some(2));
     assert!(!listed.text.contains(&newest));
@@ -278,6 +386,18 @@ async fn sources_are_made_changed_rotated_and_ended() {
     for (bad, field) in [
         (json!({ "provider": "stripe", "secret": "short" }), "secret"),
         (json!({ "provider": "mollie" }), "api_key"),
+        (
+            json!({ "provider": "reference", "api_key": "a-key-alone" }),
+            "api_key",
+        ),
+        (
+            json!({ "provider": "stripe", "addresses": ["nowhere"] }),
+            "addresses",
+        ),
+        (
+            json!({ "provider": "adyen", "secret": "not-hexadecimal" }),
+            "secret",
+        ),
         (json!({ "provider": "paypal" }), "webhook_id"),
         (json!({ "provider": "standard" }), "fields"),
         (
@@ -398,6 +518,34 @@ async fn each_provider_gets_the_answer_that_it_expects() {
         (StatusCode::OK, "[accepted]")
     );
     assert_eq!(status(&f, order).await, "paid");
+
+    // Several items, each signed by itself, one of them without what it must say.
+    let (first, second) = (f.create_order("alice").await, f.create_order("alice").await);
+    let item = |psp: &str, order: i64, amount: Option<i64>| {
+        let value = amount.map_or(String::new(), |minor| minor.to_string());
+        let signed = format!("{psp}::Shop:{order}:{value}:USD:AUTHORISATION:true");
+        let signature = data_encoding::BASE64.encode(hmac::sign(&key, signed.as_bytes()).as_ref());
+        json!({ "NotificationRequestItem": {
+            "additionalData": { "hmacSignature": signature }, "eventCode": "AUTHORISATION", "success": "true",
+            "pspReference": psp, "merchantAccountCode": "Shop", "merchantReference": order.to_string(),
+            "amount": { "value": amount, "currency": "USD" } } })
+    };
+    let items = [
+        item("B", first, Some(199)),
+        item("C", first, None),
+        item("D", second, Some(199)),
+        item("B", first, Some(199)),
+    ];
+    let body = json!({ "live": "false", "notificationItems": items });
+    let answer = f.send(Method::POST, path, &[], body.to_string()).await;
+    assert_eq!(
+        (answer.status, answer.text.as_str()),
+        (StatusCode::OK, "[accepted]")
+    );
+    assert_eq!(status(&f, first).await, "paid");
+    assert_eq!(status(&f, second).await, "paid");
+    let inbox = f.get(&f.v1("/inbox?state=rejected"), &f.api_key).await;
+    assert_eq!(inbox.json()["entries"][0]["kind"], "AUTHORISATION:true");
 
     // Signed, but not what it documents: kept, and not asked for again.
     let lemon = source(&f, json!({ "provider": "lemon_squeezy", "secret": SECRET })).await;

@@ -217,7 +217,8 @@ async fn http_and_websocket_over_both_versions() {
             .expect("sent");
         let pong = socket.next().await.expect("a message").expect("a frame");
         assert_eq!(pong, Message::Pong(vec![7; 125].into()));
-        assert_eq!(next(&mut socket).await["error"]["code"], 103);
+        let answer = next(&mut socket).await;
+        assert_eq!(answer["error"]["code"], 103, "{answer}");
         socket.close(None).await.expect("closed");
         while let Some(Ok(_)) = socket.next().await {}
     }

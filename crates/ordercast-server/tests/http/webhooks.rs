@@ -290,6 +290,31 @@ async fn gone_disables_and_what_was_missed_is_replayed() {
     assert_eq!(again["deliveries"], 0);
 }
 
+/// Else it would be sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forgotten_is_not_replayed() {
+    let keeps_a_day = |flags: &mut Partial| {
+        loopback(flags);
+        flags.delivery_days = Some(1);
+    };
+    let f = start_with(json!({ "name": "Test", "items": [] }), keeps_a_day).await;
+    let receiver = Receiver::start().await;
+    let made = endpoint(&f, &receiver, json!({})).await;
+    let replay = f.v1(&format!("/endpoints/{}/replay", made["id"]));
+    for dry_run in [true, false] {
+        let since = |hours: i64| {
+            let since = time::OffsetDateTime::now_utc() - time::Duration::hours(hours);
+            let since = since.format(&time::format_description::well_known::Rfc3339);
+            json!({ "since": since.expect("a time"), "dry_run": dry_run })
+        };
+        let refused = f.post(&replay, &f.api_key, &since(25)).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.json()["field"], "since");
+        let taken = f.post(&replay, &f.api_key, &since(23)).await;
+        assert_eq!(taken.status, StatusCode::OK, "{}", taken.text);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_shop_takes_by_itself_is_not_sent() {
     let f = start().await;
@@ -446,6 +471,31 @@ async fn a_buyers_client_pulls_what_it_was_sold() {
         StatusCode::NO_CONTENT
     );
     held.reply(StatusCode::NO_CONTENT);
+}
+
+/// Else a client that asks for one type would never see it behind a hundred of another.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_other_types_and_abandoned_orders_do_not_fill_a_clients_page() {
+    let f = start().await;
+    let jwt = user_jwt("alice");
+    let first = f.create_order("alice").await;
+    transition(&f, first, "paid").await;
+    for _ in 0..100 {
+        f.create_order("alice").await;
+    }
+    let count = async |types: &str| {
+        let path = format!("/events?project_id={}{types}", f.project);
+        let events = f.get(&path, &jwt).await.json()["events"].clone();
+        events.as_array().map(Vec::len)
+    };
+    assert_eq!(count("").await, Some(1), "behind abandoned orders");
+    for _ in 0..99 {
+        let order = f.create_order("alice").await;
+        transition(&f, order, "paid").await;
+    }
+    transition(&f, first, "canceled").await;
+    assert_eq!(count("&types[]=order_paid").await, Some(100));
+    assert_eq!(count("&types[]=order_canceled").await, Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,6 +42,8 @@ pub(super) struct Batch<'a> {
     epoch: &'a Epoch,
     secrets: &'a Secrets,
     memory: &'a mut Memory,
+    /// Of the change that is being applied.
+    pub at: Timestamp,
     made: Made,
 }
 
@@ -72,6 +74,7 @@ impl<'a> Batch<'a> {
             epoch,
             secrets,
             memory,
+            at: Timestamp::from_millis(0),
             made: Made::default(),
         }
     }
@@ -81,6 +84,7 @@ impl<'a> Batch<'a> {
     }
 
     pub(super) fn apply(&mut self, submission: &Submission) -> rusqlite::Result<Outcome> {
+        self.at = submission.at;
         let Some(idempotency) = &submission.idempotency else {
             return self.change(&submission.change, submission.at);
         };
@@ -485,7 +489,6 @@ impl<'a> Batch<'a> {
             id: event_id,
             kind,
             from,
-            at: order.updated_at,
         };
         outbox::enqueue(self, row, event)?;
         let key = (order.project, order.id);
@@ -562,12 +565,12 @@ impl<'a> Batch<'a> {
 
     pub(super) fn forget_receivers(&mut self, project: ProjectId) {
         self.memory.forget_receivers(project);
-        self.ring_anew();
+        self.made.rung.is_anew = true;
     }
 
-    /// What a sender has read of endpoints and lanes no longer holds once this is committed.
-    pub(super) fn ring_anew(&mut self) {
-        self.made.rung.is_anew = true;
+    /// What a sender has read ahead of this endpoint no longer holds once this is committed.
+    pub(super) fn ring_stale(&mut self, endpoint: EndpointId) {
+        self.made.rung.stale.insert(endpoint);
     }
 
     /// The endpoint has something to send once this is committed.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{InboxEntry, InboxOutcome, InboxState};
 use ordercast_core::{
-    Timestamp,
+    OrderId, Timestamp,
     ids::{AttemptId, SourceId},
     order::{Actor, Cause, Fact, Observed, observe},
     provider::{Event, Subject},
@@ -19,120 +19,152 @@ const PARKED_MAX: u32 = 1_000;
 
 const NOTHING: &str = "it tells nothing that changes an order";
 
+const INSERT: &str = "INSERT INTO provider_inbox (project_id, source, kind, dedup_key, body, \
+    received_at, state, reason, fact, order_id, attempt, occurred_at) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+const READ_AGAIN: &str = "UPDATE provider_inbox SET kind = ?3, body = ?5, received_at = ?6, \
+    state = ?7, reason = ?8, fact = ?9, order_id = ?10, attempt = ?11, occurred_at = ?12 \
+    WHERE project_id = ?1 AND source = ?2 AND dedup_key = ?4";
+
 pub(super) fn receive(
     batch: &mut Batch,
     entry: &InboxEntry,
     at: Timestamp,
 ) -> rusqlite::Result<InboxOutcome> {
-    let dedup_key = entry
-        .event
-        .as_ref()
-        .ok()
-        .and_then(|event| event.dedup_key.as_deref());
+    let event = entry.event.as_ref().ok();
+    let dedup_key = event.and_then(|event| event.dedup_key.as_deref());
+    let mut is_again = false;
     if let Some(key) = dedup_key
         && let Some(known) = count_duplicate(batch, entry, key)?
     {
-        return Ok(known);
+        // What had no rule then may have one now: told again, it is read again.
+        let was_read = !matches!(known.state, InboxState::Unknown | InboxState::Rejected);
+        let is_read = event.is_some_and(Event::is_understood);
+        if was_read || !is_read {
+            return Ok(known);
+        }
+        is_again = true;
     }
-    let cause = |kind: &str| Cause {
-        actor: Actor::Provider(entry.source.clone()),
-        reason: kind.to_owned(),
-        at,
-    };
-    let (order_id, attempt, (state, reason)) = match &entry.event {
-        Err(reason) => (None, None, (InboxState::Rejected, reason.clone())),
-        Ok(event) => match &event.subject {
-            Subject::Unknown => (
-                None,
-                None,
-                (InboxState::Unknown, format!("no rule for {}", event.kind)),
-            ),
-            Subject::User(_) => (
-                None,
-                None,
-                (
-                    InboxState::Ignored,
-                    "a question, nothing to change".to_owned(),
-                ),
-            ),
-            Subject::Order { order, attempt } => {
-                let row = batch.order(entry.project, *order)?;
-                let result = match row {
-                    Some(mut row) => {
-                        let result = apply_event(batch, &mut row, event, &cause(&event.kind))?;
-                        join(batch, &mut row, attempt)?;
-                        result
-                    }
-                    None => (
-                        InboxState::Parked,
-                        "its order does not exist yet".to_owned(),
-                    ),
-                };
-                (Some(*order), Some(attempt), result)
-            }
-            Subject::Attempt(attempt) => {
-                let key = batch
-                    .connection
-                    .prepare_cached(
-                        "SELECT order_key FROM attempts WHERE project_id = ?1 AND attempt = ?2",
-                    )?
-                    .query_row((entry.project.get(), attempt.as_str()), |row| row.get(0))
-                    .optional()?;
-                let row = match key {
-                    Some(key) => rows::order_by_key(batch.connection, key)?,
-                    None => None,
-                };
-                let result = match row {
-                    Some(mut row) => apply_event(batch, &mut row, event, &cause(&event.kind))?,
-                    None if event.fact.is_none() => (InboxState::Ignored, NOTHING.to_owned()),
-                    None => (
-                        InboxState::Parked,
-                        "no event has named the order of this payment yet".to_owned(),
-                    ),
-                };
-                (None, Some(attempt), result)
-            }
-        },
-    };
-    let kind = entry
-        .event
-        .as_ref()
-        .map_or("unreadable", |event| &event.kind);
-    let fact = entry
-        .event
-        .as_ref()
-        .ok()
-        .and_then(|event| event.fact.as_ref());
-    let occurred_at = entry
-        .event
-        .as_ref()
-        .ok()
-        .and_then(|event| event.occurred_at);
-    batch
-        .connection
-        .prepare_cached(
-            "INSERT INTO provider_inbox (project_id, source, kind, dedup_key, body, received_at, \
-             state, reason, fact, order_id, attempt, occurred_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        )?
-        .execute(params![
-            entry.project.get(),
-            entry.source.as_str(),
-            kind,
-            dedup_key,
-            entry.body,
-            at.millis(),
-            state.as_str(),
-            reason,
-            fact.map(json).transpose()?,
-            order_id.map(ordercast_core::OrderId::get),
-            attempt.map(AttemptId::as_str),
-            occurred_at.map(Timestamp::millis),
-        ])?;
+    let Judged {
+        order,
+        attempt,
+        state,
+        reason,
+    } = judge(batch, entry, at)?;
+    let kind = event.map_or("unreadable", |event| &event.kind);
+    let fact = event.and_then(|event| event.fact.as_ref());
+    let occurred_at = event.and_then(|event| event.occurred_at);
+    let sql = if is_again { READ_AGAIN } else { INSERT };
+    batch.connection.prepare_cached(sql)?.execute(params![
+        entry.project.get(),
+        entry.source.as_str(),
+        kind,
+        dedup_key,
+        entry.body,
+        at.millis(),
+        state.as_str(),
+        reason,
+        fact.map(json).transpose()?,
+        order.map(OrderId::get),
+        attempt.map(AttemptId::as_str),
+        occurred_at.map(Timestamp::millis),
+    ])?;
     Ok(InboxOutcome {
         state,
         reason,
         is_duplicate: false,
+    })
+}
+
+/// What an event is about, and what became of it.
+struct Judged<'a> {
+    order: Option<OrderId>,
+    attempt: Option<&'a AttemptId>,
+    state: InboxState,
+    reason: String,
+}
+
+impl Judged<'_> {
+    fn without_order(state: InboxState, reason: impl Into<String>) -> Self {
+        Self {
+            order: None,
+            attempt: None,
+            state,
+            reason: reason.into(),
+        }
+    }
+}
+
+fn judge<'a>(
+    batch: &mut Batch,
+    entry: &'a InboxEntry,
+    at: Timestamp,
+) -> rusqlite::Result<Judged<'a>> {
+    let event = match &entry.event {
+        Ok(event) => event,
+        Err(reason) => return Ok(Judged::without_order(InboxState::Rejected, reason.clone())),
+    };
+    let cause = Cause {
+        actor: Actor::Provider(entry.source.clone()),
+        reason: event.kind.clone(),
+        at,
+    };
+    let (order, attempt, (state, reason)) = match &event.subject {
+        Subject::Unknown => {
+            let reason = format!("no rule for {}", event.kind);
+            return Ok(Judged::without_order(InboxState::Unknown, reason));
+        }
+        Subject::Nothing => return Ok(Judged::without_order(InboxState::Ignored, NOTHING)),
+        Subject::Unreadable(error) => {
+            let reason = error.to_string();
+            return Ok(Judged::without_order(InboxState::Rejected, reason));
+        }
+        Subject::User(_) => {
+            let reason = "a question, nothing to change";
+            return Ok(Judged::without_order(InboxState::Ignored, reason));
+        }
+        Subject::Order { order, attempt } => {
+            let result = match batch.order(entry.project, *order)? {
+                Some(mut row) => {
+                    let result = apply_event(batch, &mut row, event, &cause)?;
+                    join(batch, &mut row, attempt)?;
+                    result
+                }
+                None => {
+                    let reason = "its order does not exist yet";
+                    (InboxState::Parked, reason.to_owned())
+                }
+            };
+            (Some(*order), attempt, result)
+        }
+        Subject::Attempt(attempt) => {
+            let key = batch
+                .connection
+                .prepare_cached(
+                    "SELECT order_key FROM attempts WHERE project_id = ?1 AND attempt = ?2",
+                )?
+                .query_row((entry.project.get(), attempt.as_str()), |row| row.get(0))
+                .optional()?;
+            let row = match key {
+                Some(key) => rows::order_by_key(batch.connection, key)?,
+                None => None,
+            };
+            let result = match row {
+                Some(mut row) => apply_event(batch, &mut row, event, &cause)?,
+                None if event.fact.is_none() => (InboxState::Ignored, NOTHING.to_owned()),
+                None => {
+                    let reason = "no event has named the order of this payment yet";
+                    (InboxState::Parked, reason.to_owned())
+                }
+            };
+            (None, attempt, result)
+        }
+    };
+    Ok(Judged {
+        order,
+        attempt: Some(attempt),
+        state,
+        reason,
     })
 }
 
@@ -192,11 +224,7 @@ fn apply_fact(
     Ok(match observe(&row.order, fact, occurred_at, cause) {
         Observed::Ignored(reason) => (InboxState::Ignored, reason.to_owned()),
         Observed::Changed(changed) => {
-            let reason = if changed.from == changed.to {
-                format!("recorded, the order stays {}", changed.to)
-            } else {
-                format!("{} -> {}", changed.from, changed.to)
-            };
+            let reason = changed.summary(&row.order);
             batch.store(row, *changed, cause)?;
             (InboxState::Applied, reason)
         }

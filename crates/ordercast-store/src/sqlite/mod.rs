@@ -25,7 +25,8 @@ pub use backup::{BackupError, backup, restore};
 pub use examine::{Examination, examine};
 
 use crate::{
-    Committed, DeliveryBell, Failure, Outcome, Submission, Vault, cache::OrderCache, watch::Watches,
+    Committed, DeliveryBell, Failure, Outcome, Submission, Vault, cache::OrderCache,
+    recent::RecentChannels, watch::Watches,
 };
 use ordercast_core::{Timestamp, channel::Epoch};
 use readers::Readers;
@@ -103,6 +104,7 @@ struct Inner {
     newest_event: watch::Receiver<i64>,
     bell: Arc<DeliveryBell>,
     cache: Arc<OrderCache>,
+    recent: Arc<RecentChannels>,
     watches: Arc<Watches>,
     secrets: Arc<Secrets>,
     _lock: File,
@@ -186,11 +188,13 @@ impl Store {
 
         let (event_sender, newest_event) = watch::channel(newest);
         let cache = Arc::new(OrderCache::new());
+        let recent = Arc::new(RecentChannels::new());
         let watches = Arc::new(Watches::default());
         let bell = Arc::new(DeliveryBell::default());
         let (writes, write_queue) = mpsc::channel(WRITE_QUEUE_MAX);
         let audience = writer::Audience {
             cache: Arc::clone(&cache),
+            recent: Arc::clone(&recent),
             on_commit,
             watches: Arc::clone(&watches),
             newest_event: event_sender,
@@ -216,6 +220,7 @@ impl Store {
             newest_event,
             bell,
             cache,
+            recent,
             watches,
             secrets,
             _lock: lock,
@@ -281,6 +286,10 @@ impl Store {
 
     pub(crate) fn cache(&self) -> &OrderCache {
         &self.inner.cache
+    }
+
+    pub(crate) fn recent(&self) -> &RecentChannels {
+        &self.inner.recent
     }
 
     pub(crate) fn secrets(&self) -> Arc<Secrets> {

@@ -216,8 +216,19 @@ pub(crate) fn knows(
     dedup_key: &str,
 ) -> rusqlite::Result<bool> {
     connection
-        .prepare_cached("SELECT 1 FROM provider_inbox WHERE source = ?1 AND dedup_key = ?2")?
+        .prepare_cached(
+            "SELECT 1 FROM provider_inbox WHERE source = ?1 AND dedup_key = ?2 \
+             AND state NOT IN ('unknown', 'rejected')",
+        )?
         .exists((source.as_str(), dedup_key))
+}
+
+pub(crate) fn parked_since(connection: &Connection, before: Timestamp) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM provider_inbox WHERE state = 'parked' AND received_at < ?1",
+        )?
+        .query_row([before.millis()], |row| row.get(0))
 }
 
 pub(crate) fn entry(
@@ -263,25 +274,31 @@ pub(super) fn inbox_row(row: &Row) -> rusqlite::Result<InboxRow> {
     })
 }
 
+/// Ascending by the window's time, then by key.
 pub(crate) fn open_orders(
     connection: &Connection,
     project: ProjectId,
     window: SweepWindow,
+    behind: Option<i64>,
     limit: u32,
 ) -> rusqlite::Result<Vec<Arc<Found>>> {
-    let (column, after, until) = match window {
-        SweepWindow::Made(after, until) => ("created_at", after, until),
-        SweepWindow::Expires(after, until) => ("expires_at", after, until),
+    // Money may be on its way to an order that has just expired; before it does, it is new.
+    let (column, statuses, after, until) = match window {
+        SweepWindow::Made(after, until) => ("created_at", "('new', 'expired')", after, until),
+        SweepWindow::Expires(after, until) => ("expires_at", "('new')", after, until),
     };
+    // Without an order to go on behind, all of the first moment are older than the window.
+    let behind = behind.unwrap_or(i64::MAX);
     connection
         .prepare_cached(&format!(
             "SELECT {} FROM orders o JOIN channels c ON c.channel_key = o.channel_key \
-             WHERE o.project_id = ?1 AND o.status = 'new' AND o.{column} > ?2 \
-             AND o.{column} <= ?3 ORDER BY o.{column} LIMIT ?4",
+             WHERE o.project_id = ?1 AND o.status IN {statuses} AND o.{column} >= ?2 \
+             AND (o.{column}, o.order_key) > (?2, ?5) AND o.{column} <= ?3 \
+             ORDER BY o.{column}, o.order_key LIMIT ?4",
             rows::ORDER_FIELDS
         ))?
         .query_map(
-            (project.get(), after.millis(), until.millis(), limit),
+            (project.get(), after.millis(), until.millis(), limit, behind),
             |row| Ok(Arc::new(Found::new(rows::order_row(row)?))),
         )?
         .collect()

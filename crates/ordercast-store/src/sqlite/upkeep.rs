@@ -109,9 +109,17 @@ fn prune_deliveries(
             "DELETE FROM delivery_attempts WHERE delivery_id IN ({old})"
         ))?
         .execute((before.millis(), limit))?;
-    connection
+    let deliveries = connection
         .prepare_cached(&format!(
             "DELETE FROM deliveries WHERE delivery_id IN ({old})"
         ))?
-        .execute((before.millis(), limit))
+        .execute((before.millis(), limit))?;
+    // Oldest first, so that no more than these are read.
+    let news = connection
+        .prepare_cached(
+            "DELETE FROM operator_events WHERE at < ?1 AND operator_event_id IN ( \
+             SELECT operator_event_id FROM operator_events ORDER BY operator_event_id LIMIT ?2)",
+        )?
+        .execute((before.millis(), limit))?;
+    Ok(deliveries + news)
 }

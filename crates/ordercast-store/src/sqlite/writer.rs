@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Committed, DeliveryBell, Failure, Outcome, Submission, cache::OrderCache, change::Reply,
-    watch::Watches,
+    recent::RecentChannels, watch::Watches,
 };
 use ordercast_core::channel::Epoch;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -40,6 +40,7 @@ pub(super) struct Writer<F> {
 /// Who hears of a commit.
 pub(super) struct Audience<F> {
     pub cache: Arc<OrderCache>,
+    pub recent: Arc<RecentChannels>,
     pub on_commit: F,
     pub watches: Arc<Watches>,
     pub newest_event: watch::Sender<i64>,
@@ -139,6 +140,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let made = batch.finish();
         self.memory.cache.begin_commit();
+        self.audience.recent.begin_commit();
         transaction.commit()?;
         Ok(Written { outcomes, made })
     }
@@ -151,6 +153,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         }
         // Before anybody hears of it: who asks then must not get an older version.
         self.audience.cache.committed(made.orders.values());
+        self.audience.recent.committed(&made.committed);
         (self.audience.on_commit)(&made.committed);
         self.audience.watches.committed(made.orders.keys());
         if let Some(newest) = made.newest_event {

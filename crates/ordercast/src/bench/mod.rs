@@ -26,7 +26,7 @@ enum What {
     /// Orders: durable changes, the writer alone, polling, growth, size on disk
     Orders(orders::OrdersArgs),
     /// Realtime: idle buyers, churn, latency, bursts, reconnecting
-    Realtime(realtime::RealtimeArgs),
+    Realtime(Box<realtime::RealtimeArgs>),
     /// Webhooks: deliveries a second, healthy endpoints beside failing ones, memory of what waits
     Webhooks(webhooks::WebhooksArgs),
 }

@@ -34,6 +34,8 @@ pub enum Kind {
     Payment,
     /// Separate mode only.
     Refund,
+    /// A part of the money, --amount, goes back.
+    PartialRefund,
     /// Whether the shop knows the buyer.
     UserValidation,
 }
@@ -45,6 +47,7 @@ impl Kind {
             Self::OrderCanceled => "order_canceled",
             Self::Payment => "payment",
             Self::Refund => "refund",
+            Self::PartialRefund => "partial_refund",
             Self::UserValidation => "user_validation",
         }
     }
@@ -65,7 +68,7 @@ impl Payment {
             Kind::OrderPaid => self.order_webhook(kind, "paid", mode),
             Kind::OrderCanceled => self.order_webhook(kind, "canceled", mode),
             Kind::Payment => self.billing_webhook(kind),
-            Kind::Refund => with_refund(self.billing_webhook(kind)),
+            Kind::Refund | Kind::PartialRefund => with_refund(self.billing_webhook(kind)),
             Kind::UserValidation => self.question(),
         };
         body.to_string().into_bytes()
@@ -109,7 +112,9 @@ impl Payment {
         });
         if mode == Mode::Combined {
             let (word, total) = match kind {
-                Kind::OrderCanceled | Kind::Refund => ("refund", with_refund(self.billing())),
+                Kind::OrderCanceled | Kind::Refund | Kind::PartialRefund => {
+                    ("refund", with_refund(self.billing()))
+                }
                 Kind::OrderPaid | Kind::Payment | Kind::UserValidation => {
                     ("payment", self.billing())
                 }
@@ -235,7 +240,7 @@ mod tests {
         ProjectId,
         money::Money,
         order::{Fact, Refunded},
-        provider::reference,
+        provider::{Provider, Request, SourceSettings, read},
     };
 
     fn payment() -> Payment {
@@ -297,8 +302,15 @@ mod tests {
     fn the_server_reads_them_as_one_payment_and_its_refund() {
         let project = ProjectId::new(308_077).expect("an id");
         let fact = |kind, mode| {
-            reference::parse(&payment().body(kind, mode), project, "hash")
+            let body = payment().body(kind, mode);
+            let request = Request {
+                headers: &[],
+                body: &body,
+            };
+            let settings = SourceSettings::default();
+            read(Provider::Reference, request, project, &settings, "hash")
                 .expect("an event")
+                .remove(0)
                 .fact
         };
         let paid = fact(Kind::OrderPaid, Mode::Combined);

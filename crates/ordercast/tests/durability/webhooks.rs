@@ -68,6 +68,12 @@ async fn each_event_is_delivered_or_dead_though_the_process_is_killed_again_and_
 
     let rows = deliveries(folder.path());
     every_event_has_its_deliveries(folder.path(), &rows);
+    let words: HashSet<_> = rows
+        .iter()
+        .map(|row| (row.endpoint, row.notification.as_str()))
+        .collect();
+    // Two in words of our own, one of the reference's two.
+    assert_eq!(words.len(), backends.len() + 1, "{context}: {words:?}");
     for (endpoint, backend) in &backends {
         let rows: Vec<_> = rows
             .iter()

@@ -13,7 +13,8 @@ class Mobile {
   static async open(t, at, { auth, project, id = 1, recover, lines = [] }) {
     const client = new this();
     client.journal = new Journal(this.name);
-    client.socket = await RawSocket.open(t, at, { lines: [...this.headers, ...lines] });
+    const { headers, tlsVersion } = this;
+    client.socket = await RawSocket.open(t, at, { lines: [...headers, ...lines], tlsVersion });
     client.socket.onEntry = (entry) => client.#heard(entry);
     const data = this.data({ auth, projectId: project.id });
     client.socket.binary(connectCommand({ id, data, name: this.libraryName, recover }));

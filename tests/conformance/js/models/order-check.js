@@ -15,13 +15,15 @@ const FINAL = ['done', 'canceled'];
 
 // `opens`, `polls`: which credential. `deadAfter`: seconds without a word after which it gives a
 // connection up. `reconnects`: the library does, with recovery, unless the close is terminal.
-// `endsOver`: what of a poll ends its tracking, without a status.
+// `pollsAfter`: which error reply to a connect sends it to polling; any other leaves it stuck. Those
+// without it ignore the reply and wait for the close. `endsOver`: what of a poll ends its tracking,
+// without a status.
 export const SDKS = [
   { Sdk: Unity, opens: 'jwt', polls: 'jwt', firstPoll: 3, pollsFor: 600, deadAfter: 600, endsOver: ['network', 'http'] },
   { Sdk: Unreal, opens: 'payment token', polls: 'payment token', firstPoll: 0, pollsFor: 600, deadAfter: 600, endsOver: ['network', 'http', 'unknown status'] },
   { Sdk: Cocos, opens: 'jwt', polls: 'payment token', firstPoll: 0, pollsFor: 600, deadAfter: 600, endsOver: ['network', 'http'] },
-  { Sdk: Android, opens: 'jwt', polls: 'jwt', firstPoll: 0, pollsFor: Infinity, deadAfter: 35, reconnects: true, endsOver: ['http'] },
-  { Sdk: Ios, opens: 'jwt', polls: 'jwt', firstPoll: 0, pollsFor: Infinity, deadAfter: 35, reconnects: true, endsOver: [] },
+  { Sdk: Android, opens: 'jwt', polls: 'jwt', firstPoll: 0, pollsFor: Infinity, deadAfter: 35, reconnects: true, pollsAfter: () => true, endsOver: ['http'] },
+  { Sdk: Ios, opens: 'jwt', polls: 'jwt', firstPoll: 0, pollsFor: Infinity, deadAfter: 35, reconnects: true, pollsAfter: ({ code, temporary }) => temporary || code === 109, endsOver: [] },
 ];
 
 const isTerminal = (code) =>
@@ -62,7 +64,7 @@ export class OrderCheck {
 
   /** One connection; how it ended. */
   async #stream() {
-    const { Sdk, opens } = this.#rules;
+    const { Sdk, opens, reconnects, pollsAfter } = this.#rules;
     const auth = this.#credential[opens];
     const { project } = this.#buyer;
     const recover = this.#client?.position;
@@ -82,10 +84,10 @@ export class OrderCheck {
       }, 'status or end');
       seen.add(next);
       if (next.crashed) return this.#end('the game crashed');
-      if (next.refused) return 'unreachable';
+      if (next.refused) return pollsAfter(next.refused) ? 'unreachable' : 'terminal';
       if (next.polling) {
         const closed = client.journal.entries.find((entry) => entry.closed)?.closed;
-        return isTerminal(closed?.code) ? 'terminal' : 'closed';
+        return reconnects && isTerminal(closed?.code) ? 'terminal' : 'closed';
       }
       this.journal.add({ status: next.status, how: 'pushed' });
       if (FINAL.includes(next.status)) {
@@ -130,6 +132,15 @@ export class OrderCheck {
   /** Nothing has come for so long. */
   hearsNothingFor(seconds) {
     if (seconds >= this.#rules.deadAfter) this.#client.socket.destroy();
+  }
+
+  get hasOpened() {
+    return this.journal.entries.some((entry) => entry.opened);
+  }
+
+  /** Statuses that were `pushed`, or `polled`. */
+  heardBy(how) {
+    return this.journal.entries.filter((entry) => entry.how === how).map((entry) => entry.status);
   }
 
   opened(times = 1) {

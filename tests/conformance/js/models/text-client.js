@@ -15,7 +15,8 @@ export class TextClient {
   static async open(t, at, { auth, project, id, lines = [] }) {
     const client = new this();
     client.journal = new Journal(this.name);
-    client.socket = await RawSocket.open(t, at, { lines: [...this.headers, ...lines] });
+    const { headers, tlsVersion } = this;
+    client.socket = await RawSocket.open(t, at, { lines: [...headers, ...lines], tlsVersion });
     client.socket.onEntry = (entry) => client.#heard(entry);
     client.socket.text(this.connect({ auth, projectId: project.id, id }));
     return client;

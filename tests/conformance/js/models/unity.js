@@ -5,6 +5,8 @@ import { TextClient } from './text-client.js';
 
 export class Unity extends TextClient {
   static headers = ['User-Agent: websocket-sharp/1.0'];
+  /** Pinned: it knows no newer one. */
+  static tlsVersion = 'TLSv1.2';
 
   /** Compact, key order `connect`, `id`; an absolute hash as the id. */
   static connect({ auth, projectId, id = 1_804_289_383 }) {

@@ -2,6 +2,7 @@
 // would add its own.
 
 import net from 'node:net';
+import tls from 'node:tls';
 import { once } from 'node:events';
 import { createHash, randomBytes } from 'node:crypto';
 
@@ -10,22 +11,28 @@ const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /**
  * Sends a request with the given header lines, in their order. Gives the answer: `status`, `headers`
- * by lower-case name, the open `socket`, and the bytes that came behind the head.
+ * by lower-case name, the open `socket`, and the bytes that came behind the head. `tlsVersion`: the
+ * newest that the client knows.
  */
-export async function ask(at, { method = 'GET', path = PATH, lines }) {
-  const socket = net.connect(at.port, at.host);
+export async function ask(at, { method = 'GET', path = PATH, lines, tlsVersion }) {
+  const socket = at.isSecure
+    ? tls.connect({ port: at.port, host: at.host, maxVersion: tlsVersion })
+    : net.connect(at.port, at.host);
   socket.setNoDelay(true);
-  await once(socket, 'connect');
+  await once(socket, at.isSecure ? 'secureConnect' : 'connect');
   const host = `Host: ${at.host}:${at.port}`;
   socket.write([`${method} ${path} HTTP/1.1`, host, ...lines, '', ''].join('\r\n'));
   return head(socket);
 }
 
 /** A complete upgrade; fails unless it is accepted with the right key. */
-export async function upgrade(at, { path, lines = [] } = {}) {
+export async function upgrade(at, { path, lines = [], tlsVersion } = {}) {
   const { key, lines: asked } = upgradeLines();
-  const answer = await ask(at, { path, lines: [...asked, ...lines] });
-  if (answer.status !== 101) throw new Error(`no upgrade: ${answer.status} ${answer.rest}`);
+  const answer = await ask(at, { path, lines: [...asked, ...lines], tlsVersion });
+  if (answer.status !== 101) {
+    answer.socket.destroy();
+    throw new Error(`no upgrade: ${answer.status} ${answer.rest}`);
+  }
   const accept = createHash('sha1').update(key + GUID).digest('base64');
   if (answer.headers.get('sec-websocket-accept') !== accept) throw new Error('a wrong accept key');
   return answer;

@@ -8,6 +8,8 @@ export class RawSocket {
   /** Entries: {text}, {binary}, {ping}, {pong}, {close: {code, reason}}, {end}. */
   journal = new Journal('raw client');
   headers;
+  /** Of TLS, where the server speaks it. */
+  tlsVersion;
   /** Called with each entry, in order. */
   onEntry = () => {};
   #socket;
@@ -18,6 +20,7 @@ export class RawSocket {
     const { socket, headers, rest } = await upgrade(at, options);
     const raw = new RawSocket();
     raw.headers = headers;
+    raw.tlsVersion = socket.getProtocol?.();
     raw.#socket = socket;
     t.after(() => socket.destroy());
     socket.on('error', (error) => raw.#add({ error: error.code }));

@@ -1,12 +1,10 @@
 //! The bound on what is outstanding, over a real socket.
 
 use super::{
-    super::{
-        backlog::{Backlog, Share},
-        socket::TlsSocket,
-    },
+    queue::{QUEUE_BYTES_MAX, QUEUE_BYTES_MAX_WHEN_FULL, QUEUE_FRAMES_MAX},
     *,
 };
+use crate::tls::TlsStream;
 use ordercast_core::session::SessionConfig;
 use std::{future::poll_fn, pin::Pin, sync::Arc};
 use tokio::{
@@ -14,7 +12,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tokio_rustls::{
-    TlsAcceptor, TlsConnector,
+    TlsConnector,
     rustls::{
         ClientConfig, RootCertStore, ServerConfig,
         crypto::aws_lc_rs,
@@ -24,8 +22,6 @@ use tokio_rustls::{
 
 /// Far more than both ends' kernels hold, so that most of it waits here.
 const REPLY_BYTES: usize = 16 * 1024 * 1024;
-/// What may wait behind the frame that is being written.
-const QUEUE_BYTES_MAX: usize = 64 * 1024;
 const NAME: &str = "orders.example";
 
 #[derive(Clone, Copy, Debug)]
@@ -38,10 +34,10 @@ type Client = Pin<Box<dyn AsyncRead>>;
 
 /// A connection, and the client's end of it, that has not read anything.
 async fn connection(layer: Layer) -> (Arc<Peer>, Client) {
-    connection_with(layer, Arc::new(Backlog::new(usize::MAX))).await
+    connection_among(layer, &Arc::new(Outbound::new(usize::MAX))).await
 }
 
-async fn connection_with(layer: Layer, backlog: Arc<Backlog>) -> (Arc<Peer>, Client) {
+async fn connection_among(layer: Layer, outbound: &Arc<Outbound>) -> (Arc<Peer>, Client) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let address = listener.local_addr().expect("address");
     let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
@@ -57,7 +53,7 @@ async fn connection_with(layer: Layer, backlog: Arc<Backlog>) -> (Arc<Peer>, Cli
         Form::WebSocketJson,
         Outlet::Socket(socket),
         clock,
-        backlog,
+        Arc::clone(outbound),
         session,
     );
     (Arc::new(peer), client)
@@ -84,10 +80,9 @@ async fn secure(client: TcpStream, server: TcpStream) -> (Client, Socket) {
     let name = ServerName::try_from(NAME).expect("name");
     let (client, server) = tokio::join!(
         TlsConnector::from(Arc::new(there)).connect(name, client),
-        TlsAcceptor::from(Arc::new(here)).accept(server),
+        TlsStream::accept(Arc::new(here), server),
     );
-    let (stream, state) = server.expect("accepted").into_inner();
-    let socket = Socket::Tls(Box::new(TlsSocket::new(stream, state)));
+    let socket = Socket::Tls(Box::new(server.expect("accepted")));
     (Box::pin(client.expect("connected")), socket)
 }
 
@@ -170,26 +165,27 @@ async fn what_waits_behind_the_frame_that_is_being_written_is_bounded_in_bytes_a
 }
 
 #[tokio::test]
-async fn while_all_together_have_too_much_unread_whoever_reads_stays() {
-    for layer in [Layer::Plain, Layer::Tls] {
-        let backlog = Arc::new(Backlog::new(2 * REPLY_BYTES));
-        let mut others = Share::new(Arc::clone(&backlog));
-        let (stalled, _stalled) = connection_with(layer, Arc::clone(&backlog)).await;
-        let (reading, mut client) = connection_with(layer, Arc::clone(&backlog)).await;
-        stalled.send(frame(b'r', REPLY_BYTES));
-        assert!(!stalled.is_closing(), "{layer:?}: there is room");
-        others.set(2 * REPLY_BYTES);
-        // As a ping would be.
-        stalled.send(frame(b'c', 2));
-        assert!(stalled.is_closing(), "{layer:?}");
-        reading.send(frame(b'c', 100));
-        assert!(!reading.is_closing(), "{layer:?}");
-        let mut read = [0; 100];
-        client.read_exact(&mut read).await.expect("read");
-        assert_eq!(read, [b'c'; 100], "{layer:?}");
+async fn when_all_together_hold_too_much_whoever_holds_much_is_slow() {
+    let outbound = Arc::new(Outbound::new(REPLY_BYTES));
+    let (first, _client) = connection_among(Layer::Plain, &outbound).await;
+    first.send(frame(b'r', REPLY_BYTES));
+    assert!(!first.is_closing(), "the kernel holds a part of it");
+    let (small, _other) = connection_among(Layer::Plain, &outbound).await;
+    let (second, _another) = connection_among(Layer::Tls, &outbound).await;
+    second.send(frame(b'r', REPLY_BYTES));
+    assert!(second.is_closing(), "together too much");
 
-        drop((stalled, others));
-        reading.send(frame(b'r', REPLY_BYTES));
-        assert!(!reading.is_closing(), "{layer:?}: there is room again");
-    }
+    // Its queue is what the client does not read, which with a reader is nothing.
+    small.send(frame(b'c', 2 * QUEUE_BYTES_MAX_WHEN_FULL));
+    assert!(!small.is_closing(), "who reads is served");
+    first.send(frame(b'c', 1));
+    assert!(first.is_closing(), "who does not read is not");
+
+    drop((first, small));
+    assert!(
+        outbound.bytes() > 0,
+        "what the second one cannot get rid of"
+    );
+    drop(second);
+    assert_eq!(outbound.bytes(), 0);
 }

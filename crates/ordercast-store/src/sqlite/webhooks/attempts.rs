@@ -16,7 +16,7 @@ use ordercast_core::{
 use rusqlite::{OptionalExtension, params};
 use std::time::Duration;
 
-struct Pending {
+struct Made {
     lane: Lane,
     event: i64,
     part: u8,
@@ -24,6 +24,7 @@ struct Pending {
     attempts: u32,
     round: u32,
     event_type: String,
+    is_finished: bool,
 }
 
 pub(super) fn record(
@@ -31,14 +32,18 @@ pub(super) fn record(
     attempted: &Attempted,
     at: Timestamp,
 ) -> rusqlite::Result<Outcome> {
-    // Settled meanwhile, or a report that was made before: nothing is learned from it.
-    let Some(pending) = pending(batch, attempted.delivery)? else {
+    let Some(pending) = made(batch, attempted.delivery)? else {
         return Ok(learned(true, false));
     };
+    // A report that was made before.
     if attempted.attempt != pending.attempts + 1 {
-        return Ok(learned(false, false));
+        return Ok(learned(pending.is_finished, false));
     }
     write(batch, attempted, at)?;
+    // Settled, or its endpoint deleted, while it was on its way: logged, no more.
+    if pending.is_finished {
+        return Ok(learned(true, false));
+    }
     let endpoint = pending.lane.endpoint;
     // The deliveries of an endpoint that has ended are finished.
     let receiver = endpoints::receiver(batch, endpoint)?;
@@ -52,7 +57,9 @@ pub(super) fn record(
                 None,
                 at,
             )?;
-            acknowledge(batch, pending.event, at)?;
+            if is_told(batch, &pending)? {
+                acknowledge(batch, pending.event, at)?;
+            }
             endpoints::succeeded(batch, endpoint)?;
             lane::advance(batch, pending.lane, at)?;
             complete(batch, &pending, at)?;
@@ -81,14 +88,7 @@ pub(super) fn record(
             let made = pending.round + 1;
             let next = schedule.next(made, at, retry_after, attempted.jitter);
             match next {
-                Some(next) => {
-                    batch
-                        .connection
-                        .prepare_cached(
-                            "UPDATE deliveries SET next_at = ?2 WHERE delivery_id = ?1",
-                        )?
-                        .execute((attempted.delivery, next.millis()))?;
-                }
+                Some(next) => lane::try_again(batch, pending.lane, attempted.delivery, next)?,
                 None => {
                     let reason = format!("the last of {} attempts: {said}", pending.attempts + 1);
                     die(batch, attempted.delivery, &pending, &reason, at)?;
@@ -110,16 +110,16 @@ const fn learned(finished: bool, disabled: bool) -> Outcome {
     Outcome::Webhooks(WebhookOutcome::Attempted { finished, disabled })
 }
 
-fn pending(batch: &Batch, delivery: i64) -> rusqlite::Result<Option<Pending>> {
+fn made(batch: &Batch, delivery: i64) -> rusqlite::Result<Option<Made>> {
     batch
         .connection
         .prepare_cached(
             "SELECT d.endpoint_id, d.order_key, d.event_id, d.part, d.notification, d.attempts, \
-             d.round, e.type FROM deliveries d JOIN events e ON e.event_id = d.event_id \
-             WHERE d.delivery_id = ?1 AND d.finished_at IS NULL",
+             d.round, e.type, d.finished_at IS NOT NULL FROM deliveries d \
+             JOIN events e ON e.event_id = d.event_id WHERE d.delivery_id = ?1",
         )?
         .query_row([delivery], |row| {
-            Ok(Pending {
+            Ok(Made {
                 lane: Lane {
                     endpoint: endpoints::id(row.get(0)?)?,
                     order_key: row.get(1)?,
@@ -130,6 +130,7 @@ fn pending(batch: &Batch, delivery: i64) -> rusqlite::Result<Option<Pending>> {
                 attempts: row.get(5)?,
                 round: row.get(6)?,
                 event_type: row.get(7)?,
+                is_finished: row.get(8)?,
             })
         })
         .optional()
@@ -144,7 +145,7 @@ fn judge(result: &AttemptResult) -> (Verdict, Option<Duration>, String) {
             retry_after,
             ..
         } => (*verdict, *retry_after, format!("HTTP {status}")),
-        AttemptResult::Failed { error } => (Verdict::Retry, None, error.clone()),
+        AttemptResult::Failed { error, .. } => (Verdict::Retry, None, error.clone()),
     }
 }
 
@@ -156,7 +157,9 @@ fn write(batch: &Batch, attempted: &Attempted, at: Timestamp) -> rusqlite::Resul
             body,
             ..
         } => (Some(*status), None, address.as_ref(), body.as_slice()),
-        AttemptResult::Failed { error } => (None, Some(error), None, [].as_slice()),
+        AttemptResult::Failed { error, address } => {
+            (None, Some(error), address.as_ref(), [].as_slice())
+        }
     };
     let millis = i64::try_from(attempted.duration.as_millis()).unwrap_or(i64::MAX);
     batch
@@ -189,7 +192,7 @@ fn write(batch: &Batch, attempted: &Attempted, at: Timestamp) -> rusqlite::Resul
 fn die(
     batch: &mut Batch,
     delivery: i64,
-    pending: &Pending,
+    pending: &Made,
     reason: &str,
     at: Timestamp,
 ) -> rusqlite::Result<()> {
@@ -216,6 +219,23 @@ fn die(
     lane::advance(batch, pending.lane, at)
 }
 
+/// The endpoint has accepted all that it is sent of the event: `payment` alone does not tell a shop
+/// what to hand over.
+fn is_told(batch: &Batch, accepted: &Made) -> rusqlite::Result<bool> {
+    let has_more = batch
+        .connection
+        .prepare_cached(
+            "SELECT 1 FROM deliveries WHERE event_id = ?1 AND endpoint_id = ?2 \
+             AND part > ?3 AND finished_at IS NULL",
+        )?
+        .exists(params![
+            accepted.event,
+            accepted.lane.endpoint.get(),
+            accepted.part
+        ])?;
+    Ok(!has_more)
+}
+
 pub(super) fn acknowledge(batch: &Batch, event: i64, at: Timestamp) -> rusqlite::Result<bool> {
     let updated = batch
         .connection
@@ -227,7 +247,7 @@ pub(super) fn acknowledge(batch: &Batch, event: i64, at: Timestamp) -> rusqlite:
 }
 
 /// The shop has taken the paid order: it is done, if the project says so (store contract, decision 4).
-fn complete(batch: &mut Batch, pending: &Pending, at: Timestamp) -> rusqlite::Result<()> {
+fn complete(batch: &mut Batch, pending: &Made, at: Timestamp) -> rusqlite::Result<()> {
     let tells_paid = match pending.notification {
         Notification::OrderPaid => true,
         Notification::Event => pending.event_type == "order.paid",

@@ -6,7 +6,8 @@ use super::{
     endpoints, repair,
 };
 use crate::{
-    AttemptRow, ClientEvent, DeliveryFilter, DeliveryRow, DeliveryState, Due, OperatorEventRow,
+    AttemptRow, ClientEvent, ClientEventFilter, DeliveryFilter, DeliveryRow, DeliveryState, Due,
+    OperatorEventRow,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId, delivery::Mode, delivery::notifications, ids::EndpointId,
@@ -185,16 +186,15 @@ pub(crate) fn client_events(
     project: ProjectId,
     user: &UserId,
     order: Option<OrderId>,
-    after: i64,
-    limit: u32,
+    wanted: &ClientEventFilter,
 ) -> rusqlite::Result<Vec<ClientEvent>> {
-    // By the index of a channel's orders: the newest of them, then their versions.
+    // By the index of a channel's orders: the newest of them that were sold, then their versions.
     let mut events: Vec<ClientEvent> = connection
         .prepare_cached(&format!(
             "SELECT {ORDER_FIELDS}, e.event_id, e.type, e.version, e.previous_status, e.at, v.status \
              FROM (SELECT order_key FROM orders WHERE channel_key = \
              (SELECT channel_key FROM channels WHERE project_id = ?1 AND user_id = ?2) \
-             AND (?3 IS NULL OR order_id = ?3) \
+             AND (?3 IS NULL OR order_id = ?3) AND status NOT IN ('new', 'expired') \
              ORDER BY created_at DESC LIMIT ?4) mine \
              JOIN orders o ON o.order_key = mine.order_key \
              JOIN channels c ON c.channel_key = o.channel_key \
@@ -208,7 +208,7 @@ pub(crate) fn client_events(
                 user.as_str(),
                 order.map(OrderId::get),
                 CLIENT_ORDERS_MAX,
-                after,
+                wanted.after,
             ],
             |row| {
                 Ok(ClientEvent {
@@ -221,10 +221,12 @@ pub(crate) fn client_events(
     let is_told = |event: &ClientEvent| {
         let facts = &event.facts;
         let mode = Mode::ReferenceCombined;
-        !notifications(mode, &facts.kind, facts.previous_status, &event.order).is_empty()
+        notifications(mode, &facts.kind, facts.previous_status, &event.order)
+            .iter()
+            .any(|told| wanted.types.is_empty() || wanted.types.iter().any(|t| t == told.as_str()))
     };
     events.retain(is_told);
     events.sort_by_key(|event| event.facts.id);
-    events.truncate(limit as usize);
+    events.truncate(wanted.limit as usize);
     Ok(events)
 }

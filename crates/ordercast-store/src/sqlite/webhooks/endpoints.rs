@@ -427,6 +427,8 @@ pub(super) fn settle(batch: &mut Batch, event: i64, at: Timestamp) -> rusqlite::
             order_key,
         };
         lane::advance(batch, lane, at)?;
+        // It may have been read ahead, and must not be sent any more.
+        batch.ring_stale(endpoint);
     }
     Ok(())
 }

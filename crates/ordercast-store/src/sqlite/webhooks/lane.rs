@@ -38,6 +38,31 @@ pub(super) fn advance(batch: &mut Batch, lane: Lane, at: Timestamp) -> rusqlite:
     Ok(())
 }
 
+/// The time of the next attempt, unless what belongs before it was put into the lane while it was on its
+/// way: then it waits for that.
+pub(super) fn try_again(
+    batch: &Batch,
+    lane: Lane,
+    delivery: i64,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    batch
+        .connection
+        .prepare_cached(
+            "UPDATE deliveries SET next_at = ?4 WHERE delivery_id = ?3 AND delivery_id = ( \
+             SELECT delivery_id FROM deliveries \
+             WHERE endpoint_id = ?1 AND order_key = ?2 AND finished_at IS NULL \
+             ORDER BY event_id, part LIMIT 1)",
+        )?
+        .execute(params![
+            lane.endpoint.get(),
+            lane.order_key,
+            delivery,
+            at.millis()
+        ])?;
+    Ok(())
+}
+
 /// After rows were put into the lane that may belong before its due one.
 pub(super) fn order_anew(batch: &mut Batch, lane: Lane, at: Timestamp) -> rusqlite::Result<()> {
     batch
@@ -49,7 +74,7 @@ pub(super) fn order_anew(batch: &mut Batch, lane: Lane, at: Timestamp) -> rusqli
              AND next_at IS NOT NULL",
         )?
         .execute((lane.endpoint.get(), lane.order_key))?;
-    batch.ring_anew();
+    batch.ring_stale(lane.endpoint);
     advance(batch, lane, at)
 }
 

@@ -3,7 +3,6 @@
 
 use super::super::{apply::Batch, memory::Receiver, rows::OrderRow};
 use ordercast_core::{
-    Timestamp,
     delivery::{Notification, notifications},
     order::{Order, Status},
 };
@@ -16,7 +15,6 @@ pub(in super::super) struct Event {
     pub id: i64,
     pub kind: &'static str,
     pub from: Option<Status>,
-    pub at: Timestamp,
 }
 
 pub(in super::super) fn enqueue(
@@ -57,7 +55,8 @@ fn enqueue_to(
                 part,
                 notification.as_str(),
                 order_key,
-                event.at.millis(),
+                // Not the order's time, which a clock that was put back leaves in the future.
+                batch.at.millis(),
             ])?;
     }
     Ok(queued)

@@ -31,8 +31,10 @@ pub enum Auth {
     Anonymous,
     /// The same connection token for all.
     Token(String),
+    /// Connect data as JSON, `{n}` in it being the connection's number.
+    Data(String),
     /// Connect data with a user JWT of each connection's own.
-    Data { project: u64, secret: String },
+    Jwt { project: u64, secret: String },
 }
 
 /// Where a connection stands in its channel.
@@ -70,7 +72,8 @@ fn config() -> WebSocketConfig {
         .max_write_buffer_size(64 * 1024)
 }
 
-pub fn channel_of(template: &str, number: usize) -> String {
+/// Of a connection: `{n}` is its number.
+pub fn numbered(template: &str, number: usize) -> String {
     template.replace("{n}", &number.to_string())
 }
 
@@ -107,7 +110,7 @@ impl Buyer {
                 buyer.join(channel.clone(), sub)
             }
             Some(template) => {
-                let channel = channel_of(template, number);
+                let channel = numbered(template, number);
                 let mut subscribe = json!({ "channel": channel });
                 recover(&mut subscribe, since);
                 let command = json!({ "id": 2, "subscribe": subscribe });
@@ -226,7 +229,12 @@ fn connect_command(
     let mut connect = match &target.auth {
         Auth::Anonymous => json!({}),
         Auth::Token(token) => json!({ "token": token }),
-        Auth::Data { project, secret } => {
+        Auth::Data(template) => {
+            let data: Value = serde_json::from_str(&numbered(template, number))
+                .with_context(|| format!("--data {template:?} is not JSON"))?;
+            json!({ "data": data })
+        }
+        Auth::Jwt { project, secret } => {
             let user = UserId::new(&user(number))?;
             let jwt = crate::token::mint_hs256(secret, &user)?;
             json!({ "data": { "user_external_id": user, "auth": jwt, "project_id": project } })

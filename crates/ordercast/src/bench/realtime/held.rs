@@ -112,7 +112,8 @@ impl Holder {
         match &target.auth {
             Auth::Anonymous => {}
             Auth::Token(token) => option("--token", token),
-            Auth::Data { project, secret } => {
+            Auth::Data(data) => option("--data", data),
+            Auth::Jwt { project, secret } => {
                 option("--project", &project.to_string());
                 option("--secret", secret);
             }

@@ -32,7 +32,8 @@ from several source addresses.
 Examples:
   ordercast bench realtime
   ordercast bench realtime --only idle --tls --connections 6000 --json
-  ordercast bench realtime --url ws://127.0.0.1:8000/connection/websocket --token eyJ... --channel 'news:{n}' --pid 4242";
+  ordercast bench realtime --url ws://127.0.0.1:8000/connection/websocket --token eyJ... --channel 'news:{n}' --pid 4242
+  ordercast bench realtime --url wss://example.com/connection/websocket --data '{\"user\": \"buyer-{n}\"}' --only churn";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -41,8 +42,11 @@ pub struct RealtimeArgs {
     #[arg(long, value_name = "WS-URL")]
     url: Option<String>,
     /// Connection token that all connections show
-    #[arg(long, requires = "url", conflicts_with_all = ["secret", "project"])]
+    #[arg(long, requires = "url", conflicts_with_all = ["secret", "project", "data"])]
     token: Option<String>,
+    /// Connect data that each connection shows, {n} being its number
+    #[arg(long, value_name = "JSON", requires = "url", conflicts_with_all = ["secret", "project"])]
+    data: Option<String>,
     /// HS256 secret: each connection shows a user JWT of its own, in connect data
     #[arg(long, requires_all = ["url", "project"])]
     secret: Option<String>,

@@ -3,7 +3,7 @@
 
 use super::{
     Scene,
-    buyer::{Buyer, channel_of, user},
+    buyer::{Buyer, numbered, user},
 };
 use crate::bench::{
     http::{Client, request},
@@ -94,7 +94,7 @@ impl<'a> Publisher<'a> {
             Self::Api { server, client } => create(server, client, number).await,
             Self::Client { template, client } => {
                 let data = json!({ "order_id": turn, "status": "new" });
-                let channel = channel_of(template, number);
+                let channel = numbered(template, number);
                 // Beyond the ids of connect and subscribe.
                 client.publish(turn + 10, &channel, &data).await?;
                 Ok(turn)

@@ -37,9 +37,10 @@ impl Scene {
     }
 
     async fn named(args: &RealtimeArgs, url: &str, progress: &Progress) -> anyhow::Result<Self> {
-        let auth = match (&args.token, &args.secret, args.project) {
-            (Some(token), _, _) => Auth::Token(token.clone()),
-            (None, Some(secret), Some(project)) => Auth::Data {
+        let auth = match (&args.token, &args.data, &args.secret, args.project) {
+            (Some(token), ..) => Auth::Token(token.clone()),
+            (_, Some(data), ..) => Auth::Data(data.clone()),
+            (_, _, Some(secret), Some(project)) => Auth::Jwt {
                 project,
                 secret: secret.clone(),
             },
@@ -73,7 +74,7 @@ impl Scene {
             dialer: server.dialer.clone(),
             url: format!("{scheme}://{address}/connection/websocket"),
             sources: sources(args, address),
-            auth: Auth::Data {
+            auth: Auth::Jwt {
                 project: server.project,
                 secret: JWT_SECRET.to_owned(),
             },

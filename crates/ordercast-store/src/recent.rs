@@ -1,0 +1,236 @@
+//! The newest publications of channels in memory: a connect, a recovery and a history of an ordinary
+//! buyer do not touch the database.
+//!
+//! Invariant: a window holds the newest publications of its channel without a gap, up to the top, and
+//! answers only what it provably covers, with the very page that the database would give. The writer
+//! adds every publication before it announces it; a reader's window is kept only if no commit began or
+//! was announced since its read began.
+
+use crate::{
+    Committed,
+    turns::{Reading, Turns},
+};
+use lru::LruCache;
+use metrics::{Counter, Gauge, counter, gauge};
+use ordercast_core::channel::{Channel, ChannelPage, Epoch, Offset, Publication, Range};
+use parking_lot::Mutex;
+use std::{
+    collections::VecDeque,
+    fmt,
+    hash::{BuildHasher, RandomState},
+    num::NonZeroUsize,
+};
+
+/// Publications of a channel that are kept (guarantees, 3.3.2). Retention keeps as many of every
+/// channel: what is here is in the database too.
+pub(crate) const WINDOW_MAX: usize = 100;
+const SHARDS: usize = 16;
+/// Channels. One costs 150 bytes and 24 for each publication, so all together 40 MB at the very most.
+const CAPACITY: usize = 16_384;
+const SHARD_CAPACITY: NonZeroUsize = match NonZeroUsize::new(CAPACITY / SHARDS) {
+    Some(capacity) => capacity,
+    None => NonZeroUsize::MIN,
+};
+
+/// A channel's newest publications, ascending.
+#[derive(Debug)]
+pub(crate) struct Window {
+    epoch: Epoch,
+    top: Offset,
+    publications: VecDeque<Publication>,
+    /// The epoch has no older ones.
+    is_all: bool,
+}
+
+impl Window {
+    /// From the newest [`WINDOW_MAX`] publications, descending.
+    pub(crate) fn new(newest: ChannelPage) -> Self {
+        let is_all = newest.publications.len() < WINDOW_MAX;
+        let window = Self {
+            epoch: newest.epoch,
+            top: newest.top,
+            publications: newest.publications.into_iter().rev().collect(),
+            is_all,
+        };
+        let runs = window.publications.iter().zip(window.first()..);
+        let has_no_gap = runs.fold(true, |run, (p, offset)| run && p.offset.get() == offset);
+        assert!(has_no_gap, "the log has a gap");
+        window
+    }
+
+    /// Of a channel whose first publication this is.
+    fn begun(epoch: Epoch, publication: Publication) -> Self {
+        Self {
+            epoch,
+            top: publication.offset,
+            publications: VecDeque::from([publication]),
+            is_all: true,
+        }
+    }
+
+    /// The offset of the oldest one, or of the next where there is none.
+    fn first(&self) -> u32 {
+        let count = u32::try_from(self.publications.len()).unwrap_or(u32::MAX);
+        self.top.get() + 1 - count
+    }
+
+    /// `false`: it does not follow, and nobody knows what is between.
+    fn append(&mut self, epoch: &Epoch, publication: &Publication) -> bool {
+        if self.epoch != *epoch || publication.offset.get() > self.top.get() + 1 {
+            return false;
+        }
+        if publication.offset <= self.top {
+            // Read together with the commit that is now announced.
+            return true;
+        }
+        self.top = publication.offset;
+        self.publications.push_back(publication.clone());
+        if self.publications.len() > WINDOW_MAX {
+            self.publications.pop_front();
+            self.is_all = false;
+        }
+        true
+    }
+
+    /// What the database would answer; `None`: it takes more than is here.
+    pub(crate) fn page(&self, range: Range, limit: usize) -> Option<ChannelPage> {
+        let newest = || self.publications.iter().rev();
+        let (found, is_covered) = match range {
+            Range::Position => (Vec::new(), true),
+            Range::After(offset) => {
+                let after = self.publications.iter().filter(|p| p.offset > offset);
+                let is_covered = offset.get() + 1 >= self.first();
+                (after.take(limit).cloned().collect(), is_covered)
+            }
+            Range::Before(offset) => {
+                let before = newest().filter(|p| p.offset < offset);
+                let found: Vec<_> = before.take(limit).cloned().collect();
+                let is_covered = found.len() == limit;
+                (found, is_covered)
+            }
+            Range::Newest => {
+                let found: Vec<_> = newest().take(limit).cloned().collect();
+                let is_covered = found.len() == limit;
+                (found, is_covered)
+            }
+            Range::Since(at) => {
+                let since = newest().take(limit).take_while(|p| p.at >= at);
+                let mut found: Vec<_> = since.cloned().collect();
+                found.reverse();
+                let is_covered = found.len() == limit || found.len() < self.publications.len();
+                (found, is_covered)
+            }
+        };
+        (is_covered || self.is_all).then(|| ChannelPage {
+            epoch: self.epoch.clone(),
+            top: self.top,
+            publications: found,
+        })
+    }
+}
+
+pub(crate) struct RecentChannels {
+    shards: Vec<Mutex<LruCache<Channel, Window>>>,
+    hasher: RandomState,
+    turns: Turns,
+    hits: Counter,
+    misses: Counter,
+    entries: Gauge,
+}
+
+impl fmt::Debug for RecentChannels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecentChannels(..)")
+    }
+}
+
+impl RecentChannels {
+    pub(crate) fn new() -> Self {
+        Self {
+            shards: (0..SHARDS)
+                .map(|_| Mutex::new(LruCache::new(SHARD_CAPACITY)))
+                .collect(),
+            hasher: RandomState::new(),
+            turns: Turns::default(),
+            hits: counter!("ordercast_channel_window_total", "result" => "hit"),
+            misses: counter!("ordercast_channel_window_total", "result" => "miss"),
+            entries: gauge!("ordercast_channel_windows"),
+        }
+    }
+
+    fn shard(&self, channel: &Channel) -> &Mutex<LruCache<Channel, Window>> {
+        let hash = self.hasher.hash_one(channel);
+        &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
+    }
+
+    /// `None`: ask the database.
+    pub(crate) fn page(
+        &self,
+        channel: &Channel,
+        range: Range,
+        limit: usize,
+    ) -> Option<ChannelPage> {
+        let mut shard = self.shard(channel).lock();
+        let page = shard.get(channel).and_then(|w| w.page(range, limit));
+        drop(shard);
+        let count = if page.is_some() {
+            &self.hits
+        } else {
+            &self.misses
+        };
+        count.increment(1);
+        page
+    }
+
+    /// Before a reader's statement begins.
+    pub(crate) fn reading(&self) -> Reading {
+        self.turns.reading()
+    }
+
+    /// What a reader found; kept unless a commit may have changed it since.
+    pub(crate) fn fill(&self, reading: Reading, channel: &Channel, window: Window) {
+        let mut shard = self.shard(channel).lock();
+        if self.turns.is_current(reading) {
+            self.keep(&mut shard, channel, window);
+        }
+    }
+
+    /// By the writer, before its commit.
+    pub(crate) fn begin_commit(&self) {
+        self.turns.turn();
+    }
+
+    /// By the writer, after its commit and before it is announced.
+    pub(crate) fn committed(&self, committed: &[Committed]) {
+        self.turns.turn();
+        for Committed {
+            channel,
+            epoch,
+            publication,
+        } in committed
+        {
+            let mut shard = self.shard(channel).lock();
+            let window = shard.get_mut(channel);
+            if window.is_some_and(|window| window.append(epoch, publication)) {
+                continue;
+            }
+            if publication.offset == Offset::ZERO.next() {
+                let window = Window::begun(epoch.clone(), publication.clone());
+                self.keep(&mut shard, channel, window);
+            } else if shard.pop(channel).is_some() {
+                self.entries.decrement(1.0);
+            }
+        }
+    }
+
+    fn keep(&self, shard: &mut LruCache<Channel, Window>, channel: &Channel, window: Window) {
+        let before = shard.len();
+        shard.put(channel.clone(), window);
+        if shard.len() > before {
+            self.entries.increment(1.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
