@@ -605,3 +605,31 @@ async fn what_is_finished_for_long_is_pruned_with_what_was_said_of_it() {
     let left = world.deliveries(0).await;
     assert_eq!(left.len(), 1, "what waits stays");
 }
+
+#[tokio::test]
+async fn what_the_buyer_has_processed_the_shop_can_still_take() {
+    let folder = tempfile::tempdir().expect("folder");
+    let world = sold(folder.path().join("store.db")).await;
+    let paid = 2;
+    for by in [
+        Acknowledger::User(UserId::new("alice").expect("user")),
+        Acknowledger::Backend,
+    ] {
+        let is_backend = by == Acknowledger::Backend;
+        world
+            .webhooks(WebhookChange::Acknowledge {
+                project: project(),
+                events: vec![paid],
+                by,
+            })
+            .await;
+        let rows = [world.deliveries(0).await, world.deliveries(1).await].concat();
+        let mut of_paid = rows.iter().filter(|row| row.event == paid);
+        let wanted = if is_backend {
+            DeliveryState::Settled
+        } else {
+            DeliveryState::Pending
+        };
+        assert!(of_paid.all(|row| row.state == wanted), "{rows:#?}");
+    }
+}

@@ -226,17 +226,16 @@ pub(super) fn acknowledge(
             continue;
         }
         is_known = true;
-        if attempts::acknowledge(batch, *event, at)? {
-            count += 1;
-            // A buyer's word must not keep the shop's backend from hearing of a refund.
-            if *by != Acknowledger::Backend {
-                continue;
-            }
-            endpoints::settle(batch, *event, at)?;
-            if kind == "order.paid" {
-                let reason = "the shop has taken it through the event API";
-                attempts::complete_order(batch, order_key, at, reason)?;
-            }
+        count += u32::from(attempts::acknowledge(batch, *event, at)?);
+        // A buyer's word must not keep the shop's backend from hearing of a refund; and what the buyer,
+        // or one of several endpoints, had taken before is settled with the shop's own word only.
+        if *by != Acknowledger::Backend {
+            continue;
+        }
+        endpoints::settle(batch, *event, at)?;
+        if kind == "order.paid" {
+            let reason = "the shop has taken it through the event API";
+            attempts::complete_order(batch, order_key, at, reason)?;
         }
     }
     if is_known {
