@@ -13,8 +13,9 @@ use std::{
 /// Outstanding frames and bytes of a reader that does not read (realtime contract, A12).
 pub const QUEUE_FRAMES_MAX: usize = 256;
 pub const QUEUE_BYTES_MAX: usize = 64 * 1024;
-/// When all of them together hold too much, none may hold more than a few changes.
-pub const QUEUE_BYTES_MAX_WHEN_FULL: usize = 4 * 1024;
+/// When all of them together hold too much. Enough for a connect and what follows it, so that who does
+/// read still comes in.
+pub const QUEUE_BYTES_MAX_WHEN_FULL: usize = 16 * 1024;
 /// Frames given to the kernel in one call.
 const SLICES_MAX: usize = 16;
 
