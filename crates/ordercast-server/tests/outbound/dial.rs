@@ -6,7 +6,7 @@ use axum::{
     response::Redirect,
     routing::post,
 };
-use ordercast_server::delivery::{
+use ordercast_server::outbound::{
     connect::Lookup,
     dial::{Answer, BODY_BYTES_MAX, Dialer, SendError},
     guard::{Policy, TargetUrl},
@@ -27,10 +27,10 @@ use tokio::{
 
 /// Gives one answer after the other, the last for ever.
 #[derive(Clone)]
-struct Names(Arc<Mutex<Vec<Vec<IpAddr>>>>);
+pub struct Names(Arc<Mutex<Vec<Vec<IpAddr>>>>);
 
 impl Names {
-    fn of(answers: &[&[&str]]) -> Self {
+    pub fn of(answers: &[&[&str]]) -> Self {
         let answers = answers
             .iter()
             .map(|ips| ips.iter().map(|ip| ip.parse().expect("ip")).collect())
@@ -53,19 +53,20 @@ impl Lookup for Names {
 }
 
 /// Loopback stands for the public Internet here: everything else is forbidden as usual.
-fn policy() -> Policy {
+pub fn policy() -> Policy {
     Policy {
         allow_http: true,
         allow_any_port: true,
         allowed_networks: vec!["127.0.0.1/32".parse().expect("network")],
+        allow_any_address: false,
     }
 }
 
-fn dialer(names: Names, timeout: Duration) -> Dialer {
+pub fn dialer(names: Names, timeout: Duration) -> Dialer {
     Dialer::new(policy(), names, Vec::new(), timeout).expect("TLS")
 }
 
-async fn send(dialer: &Dialer, address: SocketAddr) -> Result<Answer, SendError> {
+pub async fn send(dialer: &Dialer, address: SocketAddr) -> Result<Answer, SendError> {
     let url = format!("http://shop.example:{}/hook", address.port());
     let url = TargetUrl::parse(&url, &policy()).expect("a URL");
     let answer = dialer.send(&url, HeaderMap::new(), b"{}".to_vec()).await;
@@ -80,7 +81,7 @@ async fn serve(router: Router) -> SocketAddr {
 }
 
 /// Answers with these bytes and says how many connections there were.
-async fn serve_raw(answer: Vec<u8>, is_kept_open: bool) -> (SocketAddr, Arc<AtomicUsize>) {
+pub async fn serve_raw(answer: Vec<u8>, is_kept_open: bool) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("address");
     let count = Arc::new(AtomicUsize::new(0));
@@ -102,7 +103,7 @@ async fn serve_raw(answer: Vec<u8>, is_kept_open: bool) -> (SocketAddr, Arc<Atom
     (address, count)
 }
 
-const LONG: Duration = Duration::from_secs(20);
+pub const LONG: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn a_name_that_turns_private_is_not_dialled_any_more() {
@@ -174,15 +175,38 @@ async fn of_a_huge_answer_only_the_beginning_is_kept() {
 }
 
 #[tokio::test]
-async fn a_body_that_never_ends_does_not_change_the_answer() {
+async fn a_body_that_never_ends_does_not_hold_up_the_answer() {
     let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegun".to_vec();
     let (address, _) = serve_raw(begun, true).await;
-    let dialer = dialer(Names::of(&[&["127.0.0.1"]]), Duration::from_millis(300));
-    let answer = send(&dialer, address).await.expect("answer");
+    // As long as a test may last: whoever waits for the body never returns.
+    let patient = dialer(Names::of(&[&["127.0.0.1"]]), Duration::from_secs(3600));
+    let answer = send(&patient, address).await.expect("answer");
     assert_eq!(
-        (answer.status, answer.body.as_slice()),
-        (200, b"begun".as_slice())
+        (answer.status, answer.body.as_slice(), answer.is_whole),
+        (200, b"begun".as_slice(), false)
     );
+}
+
+/// What is asked for its body is waited for, and says when a part of it is missing.
+#[tokio::test]
+async fn of_what_is_read_for_its_body_it_is_known_whether_it_is_whole() {
+    let get = async |answer: &str, bytes_max: usize| {
+        let (address, _) = serve_raw(answer.as_bytes().to_vec(), false).await;
+        let url = format!("http://idp.example:{}/keys", address.port());
+        let url = TargetUrl::parse(&url, &policy()).expect("a URL");
+        let dialer = dialer(Names::of(&[&["127.0.0.1"]]), LONG);
+        let answer = dialer.get(&url, HeaderMap::new(), bytes_max).await;
+        let answer = answer.expect("answer");
+        (
+            String::from_utf8(answer.body).expect("text"),
+            answer.is_whole,
+        )
+    };
+    let whole = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nkeys";
+    assert_eq!(get(whole, 4).await, ("keys".to_owned(), true));
+    assert_eq!(get(whole, 3).await, ("key".to_owned(), false));
+    let broken = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nkeys";
+    assert_eq!(get(broken, 9).await, ("keys".to_owned(), false));
 }
 
 #[tokio::test]
@@ -199,17 +223,12 @@ async fn what_is_no_answer_says_why() {
         send(&dialer(here(), LONG), rude).await.err(),
         Some(SendError::Broken)
     );
-    let (wrong, _) = serve_raw(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), false).await;
-    assert_eq!(
-        send(&dialer(here(), LONG), wrong).await.err(),
-        Some(SendError::Broken)
-    );
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = closed.local_addr().expect("address");
     drop(closed);
     assert_eq!(
         send(&dialer(here(), LONG), address).await.err(),
-        Some(SendError::Connect)
+        Some(SendError::Connect(io::ErrorKind::ConnectionRefused))
     );
     let unknown = dialer(Names::of(&[]), LONG);
     assert_eq!(
@@ -284,43 +303,73 @@ async fn retry_after_is_read_in_both_forms() {
     }
 }
 
+/// An address that swallows connections must not cost the time that the request has: shops whose IPv6
+/// leads nowhere are reached over IPv4.
 #[tokio::test]
-async fn a_certificate_that_nobody_trusts_is_refused() {
-    let pair = rcgen::generate_simple_self_signed(vec!["shop.example".to_owned()]).expect("a pair");
-    let certificate = pair.cert.der().clone();
-    let key =
-        tokio_rustls::rustls::pki_types::PrivateKeyDer::try_from(pair.signing_key.serialize_der())
-            .expect("a key");
-    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-    let config = tokio_rustls::rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key)
-        .expect("a pair");
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = listener.local_addr().expect("address").port();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.expect("a connection");
-            if let Ok(mut stream) = acceptor.accept(stream).await {
-                let _ = stream.read(&mut [0; 4096]).await;
-                let _ = stream
-                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-                    .await;
-            }
+async fn an_address_that_swallows_connections_does_not_hold_up_the_next() {
+    let swallowing = Swallowing::new("127.0.0.2").await;
+    let listener = TcpListener::bind(("127.0.0.1", swallowing.port)).await;
+    let listener = listener.expect("the same port of another address");
+    let address = listener.local_addr().expect("address");
+    let router = Router::new().route("/hook", post(async || StatusCode::OK));
+    tokio::spawn(async { axum::serve(listener, router).await });
+    let both = Policy {
+        allowed_networks: vec!["127.0.0.0/8".parse().expect("network")],
+        ..policy()
+    };
+    let names = Names::of(&[&["127.0.0.2", "127.0.0.1"]]);
+    // As long as a test may last: whoever waits for the first address never returns.
+    let patient = Duration::from_secs(3600);
+    let dialer = Dialer::new(both, names, Vec::new(), patient).expect("TLS");
+    let answer = send(&dialer, address).await.expect("answer");
+    assert_eq!((answer.status, answer.address), (200, Some(address)));
+}
+
+/// A port whose queue of connections is full: the kernel answers no further one.
+struct Swallowing {
+    port: u16,
+    _listener: socket2::Socket,
+    _queued: Vec<tokio::net::TcpStream>,
+}
+
+impl Swallowing {
+    async fn new(ip: &str) -> Self {
+        let any: SocketAddr = format!("{ip}:0").parse().expect("address");
+        let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let listener = listener.expect("a socket");
+        listener.bind(&any.into()).expect("a port");
+        listener.listen(0).expect("a queue of one");
+        let address = listener.local_addr().expect("address").as_socket();
+        let address = address.expect("an IP address");
+        let mut queued = Vec::new();
+        // How many it takes differs between kernels; the first that hangs shows that it is full.
+        let hangs = Duration::from_millis(500);
+        while let Ok(stream) =
+            tokio::time::timeout(hangs, tokio::net::TcpStream::connect(address)).await
+        {
+            queued.push(stream.expect("queued"));
         }
-    });
-    let url = format!("https://shop.example:{port}/hook");
-    let url = TargetUrl::parse(&url, &policy()).expect("a URL");
-    let names = || Names::of(&[&["127.0.0.1"]]);
-    let refusing = Dialer::new(policy(), names(), Vec::new(), LONG).expect("TLS");
-    let refused = refusing.send(&url, HeaderMap::new(), Vec::new()).await;
-    let refused = refused.expect_err("no answer");
-    assert_eq!(refused.error, SendError::Tls);
-    assert_eq!(refused.address.map(|address| address.port()), Some(port));
-    let trusting = Dialer::new(policy(), names(), vec![certificate], LONG).expect("TLS");
-    let answer = trusting.send(&url, HeaderMap::new(), Vec::new()).await;
-    assert_eq!(answer.expect("answer").status, 200);
+        Self {
+            port: address.port(),
+            _listener: listener,
+            _queued: queued,
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_say_what_they_accept_and_who_asks() {
+    let router = Router::new().route(
+        "/hook",
+        post(async |headers: HeaderMap| {
+            let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+            format!("{:?} {:?}", text("accept"), text("user-agent"))
+        }),
+    );
+    let address = serve(router).await;
+    let dialer = dialer(Names::of(&[&["127.0.0.1"]]), LONG);
+    let answer = send(&dialer, address).await.expect("answer");
+    let said = String::from_utf8(answer.body).expect("text");
+    let agent = concat!("Ordercast/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(said, format!("{:?} {:?}", Some("*/*"), Some(agent)));
 }

@@ -1,4 +1,0 @@
-//! Where webhooks go, and where they never go: the guard's table, and calls to real servers.
-
-mod dial;
-mod urls;
