@@ -1,4 +1,4 @@
-//! A circuit breaker for one host: after failures in a row it is left alone for a while, then asked
+//! A circuit breaker for one endpoint: after failures in a row it is left alone for a while, then asked
 //! with one attempt whether it is back.
 //!
 //! Invariant: one order alone never opens it, however often it fails: a failing order blocks only

@@ -1,12 +1,14 @@
 //! One attempt: body, signatures, the call, and its end written down.
 
 use super::{
-    dial::{Answer, Unanswered},
     message_id,
     sending::{Sending, Target},
     sign,
 };
-use crate::clock;
+use crate::{
+    clock,
+    outbound::dial::{Answer, Unanswered},
+};
 use metrics::{counter, histogram};
 use ordercast_core::{
     OrderId,

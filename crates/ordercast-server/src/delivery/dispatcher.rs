@@ -2,8 +2,8 @@
 //! hears how they ended.
 //!
 //! Invariants: no more than [`NODE_MAX`] attempts at once, of one endpoint no more than its own limit,
-//! and of endpoints that have not shown to be well no more than half of all, so that failing endpoints
-//! never hold up the others (guarantees, I24). Of what is due only [`PREFETCH`] for each endpoint is in
+//! and of endpoints that have not shown to be well no more than half of all and a few of one project, so
+//! that failing endpoints never hold up the others (guarantees, I24). Of what is due only [`PREFETCH`] for each endpoint is in
 //! memory.
 
 use super::{
@@ -16,10 +16,10 @@ use crate::{
     http::{Shutdown, requested},
 };
 use metrics::gauge;
-use ordercast_core::{Timestamp, ids::EndpointId};
+use ordercast_core::{ProjectId, Timestamp, ids::EndpointId};
 use ordercast_store::{DeliveryBell, Rung};
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -29,6 +29,8 @@ use tokio::{sync::watch, task::JoinSet};
 pub const NODE_MAX: usize = 200;
 /// Of endpoints whose last attempt failed, or that have not been tried yet.
 const UNPROVEN_MAX: usize = NODE_MAX / 2;
+/// The same, of one project: its own failing endpoints must not hold up those of others.
+const UNPROVEN_OF_PROJECT_MAX: usize = UNPROVEN_MAX / 8;
 /// Read ahead for each endpoint.
 pub const PREFETCH: u32 = 64;
 /// After the store could not be read.
@@ -43,7 +45,8 @@ pub struct Dispatcher {
     turns: VecDeque<EndpointId>,
     queued: BTreeSet<EndpointId>,
     running: JoinSet<Ended>,
-    unproven: usize,
+    /// Attempts of endpoints that are not proven, by project; none is 0.
+    unproven: HashMap<ProjectId, usize>,
 }
 
 impl Dispatcher {
@@ -55,7 +58,7 @@ impl Dispatcher {
             turns: VecDeque::new(),
             queued: BTreeSet::new(),
             running: JoinSet::new(),
-            unproven: 0,
+            unproven: HashMap::new(),
         }
     }
 
@@ -134,11 +137,10 @@ impl Dispatcher {
                 break;
             };
             self.queued.remove(&id);
-            let may_be_unproven = self.unproven < UNPROVEN_MAX;
-            let Some(is_proven) = self.endpoints.is_proven(id) else {
+            let Some((project, is_proven)) = self.endpoints.standing(id) else {
                 continue;
             };
-            if !is_proven && !may_be_unproven {
+            if !is_proven && !self.may_try(project) {
                 stood_back.push(id);
                 continue;
             }
@@ -146,7 +148,9 @@ impl Dispatcher {
             match self.endpoints.turn(id, &self.sending.store, now).await {
                 Turn::Attempt(next) => {
                     let (target, due) = *next;
-                    self.unproven += usize::from(!is_proven);
+                    if !is_proven {
+                        *self.unproven.entry(project).or_default() += 1;
+                    }
                     let sending = Arc::clone(&self.sending);
                     self.running.spawn(attempt(sending, target, due, is_proven));
                     self.queue(id);
@@ -164,11 +168,24 @@ impl Dispatcher {
         self.endpoints.next_wake()
     }
 
+    /// Whether there is room for an attempt of an endpoint that is not proven.
+    fn may_try(&self, project: ProjectId) -> bool {
+        let of_project = self.unproven.get(&project).copied().unwrap_or_default();
+        of_project < UNPROVEN_OF_PROJECT_MAX && self.unproven.values().sum::<usize>() < UNPROVEN_MAX
+    }
+
     fn ended(&mut self, ended: &Ended) {
-        self.unproven -= usize::from(!ended.was_proven);
-        for endpoint in self.endpoints.ended(ended, clock::now()) {
-            self.queue(endpoint);
+        let project = ended.target.project;
+        if !ended.was_proven
+            && let Some(running) = self.unproven.get_mut(&project)
+        {
+            *running -= 1;
+            if *running == 0 {
+                self.unproven.remove(&project);
+            }
         }
+        self.endpoints.ended(ended, clock::now());
+        self.queue(ended.target.id);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{attempt::Ended, dispatcher::PREFETCH, sending::Target};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
-use ordercast_core::{Timestamp, delivery::breaker::Breaker, ids::EndpointId};
+use ordercast_core::{ProjectId, Timestamp, delivery::breaker::Breaker, ids::EndpointId};
 use ordercast_store::{Due, Failure, Store};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -17,16 +17,12 @@ const WINDOW_FAILING: u32 = 2;
 #[derive(Debug, Default)]
 pub struct Endpoints {
     lanes: HashMap<EndpointId, Lanes>,
-    /// By host and port; those that nothing is sent to any more are dropped.
-    breakers: HashMap<String, Breaker>,
 }
 
 impl Endpoints {
     /// Keeps of those that stay what runs and how they are.
     pub fn replace(&mut self, targets: Vec<Arc<Target>>) {
         let mut before = std::mem::take(&mut self.lanes);
-        self.breakers
-            .retain(|key, _| targets.iter().any(|target| target.url.authority() == key));
         for target in targets {
             let lanes = match before.remove(&target.id) {
                 Some(lanes) => lanes.with(target),
@@ -44,18 +40,17 @@ impl Endpoints {
         self.lanes.contains_key(&id)
     }
 
-    /// Whether its last attempt went well; `None`: there is no such endpoint any more.
-    pub fn is_proven(&self, id: EndpointId) -> Option<bool> {
-        self.lanes.get(&id).map(|lanes| lanes.is_proven)
+    /// Whose it is, and whether its last attempt went well; `None`: there is no such endpoint any more.
+    pub fn standing(&self, id: EndpointId) -> Option<(ProjectId, bool)> {
+        let lanes = self.lanes.get(&id)?;
+        Some((lanes.target.project, lanes.is_proven))
     }
 
     pub async fn turn(&mut self, id: EndpointId, store: &Store, now: Timestamp) -> Turn {
         let Some(lanes) = self.lanes.get_mut(&id) else {
             return Turn::Wait;
         };
-        let authority = lanes.target.url.authority().to_owned();
-        let breaker = self.breakers.entry(authority).or_default();
-        lanes.next(breaker, store, now).await
+        lanes.next(store, now).await
     }
 
     pub fn sleep_until(&mut self, id: EndpointId, at: Timestamp) {
@@ -71,31 +66,10 @@ impl Endpoints {
         }
     }
 
-    /// Who may have something to send now.
-    pub fn ended(&mut self, ended: &Ended, now: Timestamp) -> Vec<EndpointId> {
-        let id = ended.target.id;
-        if let Some(lanes) = self.lanes.get_mut(&id) {
-            lanes.ended(ended.delivery, ended.is_well);
+    pub fn ended(&mut self, ended: &Ended, now: Timestamp) {
+        if let Some(lanes) = self.lanes.get_mut(&ended.target.id) {
+            lanes.ended(ended, now);
         }
-        let authority = ended.target.url.authority();
-        let Some(breaker) = self.breakers.get_mut(authority) else {
-            return vec![id];
-        };
-        let was_open = breaker.is_open();
-        if ended.is_well {
-            breaker.succeeded();
-        } else {
-            breaker.failed(ended.order, now);
-        }
-        if !was_open {
-            return vec![id];
-        }
-        // It was the one that asked: the others of the host have waited for its end.
-        self.lanes
-            .values()
-            .filter(|lanes| lanes.target.url.authority() == authority)
-            .map(|lanes| lanes.target.id)
-            .collect()
     }
 
     pub fn woken(&mut self, now: Timestamp) -> impl Iterator<Item = EndpointId> {
@@ -128,6 +102,9 @@ struct Lanes {
     /// Attempts that it may have at once now: doubles with each that went well, up to its limit.
     window: u32,
     is_proven: bool,
+    /// Of this endpoint alone: what fails at another path of its host, or in another project, says
+    /// nothing of it.
+    breaker: Breaker,
     limiter: Option<DefaultDirectRateLimiter>,
     wake_at: Option<Timestamp>,
 }
@@ -147,6 +124,7 @@ impl Lanes {
             running: HashSet::new(),
             window: 1,
             is_proven: false,
+            breaker: Breaker::default(),
             wake_at: None,
         }
     }
@@ -158,6 +136,7 @@ impl Lanes {
         if self.target.url != target.url {
             self.is_proven = false;
             self.window = 1;
+            self.breaker = Breaker::default();
         }
         Self {
             target,
@@ -167,11 +146,11 @@ impl Lanes {
         }
     }
 
-    async fn next(&mut self, breaker: &mut Breaker, store: &Store, now: Timestamp) -> Turn {
+    async fn next(&mut self, store: &Store, now: Timestamp) -> Turn {
         if self.running.len() >= self.window.min(self.target.concurrency) as usize {
             return Turn::Wait;
         }
-        if let Some(until) = breaker.open_until(now) {
+        if let Some(until) = self.breaker.open_until(now) {
             self.wake_at = Some(until);
             return Turn::Wait;
         }
@@ -193,7 +172,7 @@ impl Lanes {
             return Turn::Wait;
         };
         self.running.insert(due.delivery);
-        breaker.started(now);
+        self.breaker.started(now);
         Turn::Attempt(Box::new((Arc::clone(&self.target), due)))
     }
 
@@ -211,18 +190,63 @@ impl Lanes {
         Ok(())
     }
 
-    fn ended(&mut self, delivery: i64, is_well: bool) {
-        self.running.remove(&delivery);
-        self.is_proven = is_well;
-        self.window = if is_well {
-            self.window.saturating_mul(2).min(self.target.concurrency)
+    fn ended(&mut self, ended: &Ended, now: Timestamp) {
+        self.running.remove(&ended.delivery);
+        // Its URL was changed meanwhile: how the one before answered says nothing of this one.
+        if ended.target.url != self.target.url {
+            return;
+        }
+        self.is_proven = ended.is_well;
+        if ended.is_well {
+            self.breaker.succeeded();
+            self.window = self.window.saturating_mul(2).min(self.target.concurrency);
         } else {
-            WINDOW_FAILING
-        };
+            self.breaker.failed(ended.order, now);
+            self.window = WINDOW_FAILING;
+        }
     }
 }
 
 fn limiter(target: &Target) -> Option<DefaultDirectRateLimiter> {
     let rate = NonZeroU32::new(target.rate?)?;
     Some(RateLimiter::direct(Quota::per_second(rate)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ordercast_core::{OrderId, delivery::breaker::ORDERS};
+
+    /// Two shops at one host, or two endpoints of one shop.
+    #[test]
+    fn a_circuit_is_of_one_endpoint() {
+        let now = Timestamp::from_seconds(1_700_000_000);
+        let target = |id: i64, project: i64, path: &str| {
+            let url = format!("https://hooks.example/{path}");
+            Arc::new(Target::of_tests(id, project, &url))
+        };
+        let failing = target(1, 1, "one");
+        let others = [target(2, 1, "two"), target(3, 2, "one")];
+        let mut endpoints = Endpoints::default();
+        endpoints.replace(
+            others
+                .iter()
+                .cloned()
+                .chain([Arc::clone(&failing)])
+                .collect(),
+        );
+        for (order, delivery) in (1..).zip(0..).take(ORDERS) {
+            let ended = Ended {
+                target: Arc::clone(&failing),
+                delivery,
+                order: OrderId::new(order).expect("id"),
+                is_well: false,
+                was_proven: false,
+            };
+            endpoints.ended(&ended, now);
+        }
+        let is_open = |target: &Target| endpoints.lanes[&target.id].breaker.is_open();
+        assert!(is_open(&failing));
+        assert!(!others.iter().any(|other| is_open(other)));
+    }
 }

@@ -1,15 +1,11 @@
 //! Outgoing webhooks on their way: `dispatcher` decides what is attempted next, `lane` knows each
-//! endpoint, `attempt` makes one, `sign` proves whose it is, `guard`, `connect` and
-//! `dial` see to where it goes.
+//! endpoint, `attempt` makes one, `sign` proves whose it is. The way out is `outbound`.
 //!
 //! What is to be sent, and what became of it, stands in the store: this room may end at any moment and
 //! begins anew with what is due.
 
 pub mod attempt;
-pub mod connect;
-pub mod dial;
 mod dispatcher;
-pub mod guard;
 mod lane;
 pub mod sending;
 pub mod sign;

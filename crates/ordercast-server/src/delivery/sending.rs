@@ -1,13 +1,16 @@
 //! What all attempts share, and endpoints as attempts need them.
 
-use super::{
-    connect::System,
-    dial::Dialer,
-    guard::{Policy, TargetUrl},
-    sign::SigningSecret,
+use super::sign::SigningSecret;
+use crate::{
+    StartError,
+    config::Config,
+    outbound::{
+        connect::System,
+        dial::Dialer,
+        guard::{Policy, TargetUrl},
+    },
 };
-use crate::{StartError, config::Config};
-use ordercast_core::{Timestamp, delivery::Form, ids::EndpointId};
+use ordercast_core::{ProjectId, Timestamp, delivery::Form, ids::EndpointId};
 use ordercast_store::{Endpoint, Failure, Store};
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -31,6 +34,7 @@ impl fmt::Debug for Sending {
 /// An enabled endpoint.
 pub struct Target {
     pub id: EndpointId,
+    pub project: ProjectId,
     pub url: TargetUrl,
     pub form: Form,
     pub rate: Option<u32>,
@@ -53,6 +57,24 @@ impl Target {
             .filter(|(_, end)| end.is_none_or(|end| end > now))
             .map(|(secret, _)| secret)
             .collect()
+    }
+}
+
+#[cfg(test)]
+impl Target {
+    pub fn of_tests(id: i64, project: i64, url: &str) -> Self {
+        Self {
+            id: EndpointId::new(id).expect("id"),
+            project: ProjectId::new(project).expect("id"),
+            url: TargetUrl::parse(url, &Policy::default()).expect("a URL"),
+            form: Form {
+                mode: ordercast_core::delivery::Mode::Standard,
+                has_item_flags: false,
+            },
+            rate: None,
+            concurrency: 4,
+            secrets: Vec::new(),
+        }
     }
 }
 
@@ -116,6 +138,7 @@ impl Sending {
         }
         Some(Arc::new(Target {
             id: endpoint.id,
+            project: endpoint.project,
             url,
             form: settings.form(),
             rate: settings.rate,

@@ -122,6 +122,19 @@ impl SigningSecret {
         }
     }
 
+    /// As libraries in all languages read it: some refuse base64 without its padding.
+    #[must_use]
+    pub fn padded(&self) -> Zeroizing<String> {
+        let Some(prefix) = [SYMMETRIC, ASYMMETRIC]
+            .into_iter()
+            .find(|prefix| self.text.starts_with(prefix))
+        else {
+            return self.text.clone();
+        };
+        let decoded = decode(&self.text[prefix.len()..]).unwrap_or_default();
+        Zeroizing::new(format!("{prefix}{}", BASE64.encode(&*decoded)))
+    }
+
     /// Only in the reference modes: it has no Standard Webhooks form.
     #[must_use]
     pub fn is_plain(&self) -> bool {
@@ -257,6 +270,56 @@ mod tests {
             headers[header::AUTHORIZATION],
             reference_signature(body, &new.text).as_str()
         );
+    }
+
+    /// Verifiers split the list at single spaces and its entries at their one comma, and some read one
+    /// header line only.
+    #[test]
+    fn signatures_are_one_line_of_entries_with_single_spaces_and_one_comma_each() {
+        let secrets: Vec<_> = (1..=5_u8)
+            .map(|seed| match seed % 2 {
+                0 => SigningSecret::asymmetric(&[seed; 32]).expect("a secret"),
+                _ => SigningSecret::symmetric(&[seed; 32]),
+            })
+            .map(|text| SigningSecret::parse(&text).expect("a secret"))
+            .collect();
+        let all: Vec<_> = secrets.iter().collect();
+        for mode in [Mode::Standard, Mode::ReferenceCombined] {
+            let headers = headers("evt_1", 7, b"{}", &all, mode);
+            let lines: Vec<_> = headers.get_all(SIGNATURE).iter().collect();
+            let [line] = lines[..] else {
+                panic!("{lines:?}")
+            };
+            let line = line.to_str().expect("text");
+            assert_eq!(line, line.trim());
+            let entries: Vec<_> = line.split(' ').collect();
+            assert_eq!(entries.len(), secrets.len());
+            for entry in entries {
+                let parts: Vec<_> = entry.split(',').collect();
+                let [version, signature] = parts[..] else {
+                    panic!("{entry}")
+                };
+                assert!(["v1", "v1a"].contains(&version));
+                BASE64.decode(signature).expect("padded base64");
+            }
+            for name in [ID, TIMESTAMP] {
+                assert_eq!(headers.get_all(name).iter().count(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_are_shown_with_their_padding() {
+        let padded = format!("whsec_{}", BASE64.encode([7; 32]));
+        assert!(padded.ends_with('='));
+        let given = padded.trim_end_matches('=');
+        let secret = SigningSecret::parse(given).expect("a secret");
+        assert_eq!(*secret.padded(), padded);
+        let seed = format!("whsk_{}", BASE64.encode([7; 32]));
+        let secret = SigningSecret::parse(seed.trim_end_matches('=')).expect("a secret");
+        assert_eq!(*secret.padded(), seed);
+        let plain = SigningSecret::parse("plain-secret").expect("a secret");
+        assert_eq!(*plain.padded(), "plain-secret");
     }
 
     #[test]
