@@ -317,8 +317,12 @@ fn the_schedules_are_those_of_their_documents() {
     assert_eq!(reference.delays().len(), 19);
     assert_eq!(total(&reference), 11 * 3_600 + 55 * 60);
     let standard = Schedule::standard();
-    assert_eq!(standard.delays().len(), 9);
-    assert_eq!(total(&standard), 75 * 3_600 + 35 * 60 + 5);
+    assert_eq!(standard.delays()[..3], [5, 30, 300]);
+    assert_eq!(total(&standard), 75 * 3_600 + 35 * 60 + 35);
+    assert_eq!(Schedule::of_mode(Mode::Standard), standard);
+    for mode in [Mode::ReferenceSeparate, Mode::ReferenceCombined] {
+        assert_eq!(Schedule::of_mode(mode), reference);
+    }
     assert!(Schedule::new(vec![0]).is_err());
     assert!(Schedule::new(vec![7 * 86_400 + 1]).is_err());
     assert!(Schedule::new(vec![1; 65]).is_err());

@@ -1,5 +1,6 @@
 //! When a delivery is tried again.
 
+use super::Mode;
 use crate::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::time::Duration;
@@ -48,11 +49,13 @@ impl Schedule {
         Self(minutes.map(|minutes| minutes * MINUTE).collect())
     }
 
-    /// 10 attempts within 76 hours (Standard Webhooks specification).
+    /// 11 attempts within 76 hours: as the Standard Webhooks specification recommends, with one more
+    /// soon after the first, because most failures are a restart of the receiver.
     #[must_use]
     pub fn standard() -> Self {
         Self(vec![
             5,
+            30,
             5 * MINUTE,
             30 * MINUTE,
             2 * HOUR,
@@ -62,6 +65,15 @@ impl Schedule {
             20 * HOUR,
             24 * HOUR,
         ])
+    }
+
+    /// What an endpoint gets that asks for nothing else.
+    #[must_use]
+    pub fn of_mode(mode: Mode) -> Self {
+        match mode {
+            Mode::Standard => Self::standard(),
+            Mode::ReferenceSeparate | Mode::ReferenceCombined => Self::reference(),
+        }
     }
 
     #[must_use]
