@@ -3,7 +3,7 @@
 
 use crate::{
     auth::{Rates, jwks::address::Reach},
-    delivery::guard::Policy,
+    outbound::guard::Policy,
     tls,
 };
 use confique::Config as Layered;
@@ -301,6 +301,7 @@ impl Config {
             allow_http: self.webhook_http,
             allow_any_port: self.webhook_any_port,
             allowed_networks: self.webhook_networks.clone(),
+            allow_any_address: false,
         }
     }
 

@@ -11,7 +11,7 @@ mod http;
 pub mod inbox;
 pub mod jobs;
 mod keys;
-mod public_address;
+pub mod outbound;
 pub mod realtime;
 mod socket;
 pub mod tls;

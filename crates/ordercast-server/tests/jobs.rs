@@ -10,8 +10,8 @@ use ordercast_core::{
 };
 use ordercast_server::jobs::{Retention, expire, prune, report_parked};
 use ordercast_store::{
-    Change, Idempotency, InboxEntry, NewOrder, NewProject, Outcome, Rendered, Settings, Store,
-    Submission,
+    Change, Idempotency, InboxEntry, NewOrder, NewProject, Outcome, Rendered, RequestKey, Scope,
+    Settings, Store, Submission,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -72,10 +72,12 @@ impl Shop {
 
     async fn submit_with(&self, change: Change, at: Timestamp, key: Option<&str>) -> Outcome {
         let idempotency = key.map(|key| Idempotency {
-            project: project(),
-            route: "POST /orders".to_owned(),
-            key: key.to_owned(),
-            body_hash: [0; 32],
+            key: RequestKey {
+                project: project(),
+                scope: Scope::new("POST orders", &[], String::new()),
+                key: key.to_owned(),
+                body_hash: [0; 32],
+            },
             render: Arc::new(|_| Rendered {
                 status: 201,
                 body: "{}".to_owned(),

@@ -2,8 +2,8 @@
 
 use crate::{
     CatalogueItem, Credential, CredentialChange, CredentialOutcome, Failure, Found, Project,
-    Source, SourceChange, SourceOutcome, StorefrontChange, StorefrontOutcome, WebhookChange,
-    WebhookOutcome,
+    RequestKey, Source, SourceChange, SourceOutcome, StorefrontChange, StorefrontOutcome,
+    WebhookChange, WebhookOutcome,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
@@ -127,19 +127,13 @@ pub struct InboxEntry {
 /// The caller's key and how its answer will look, so that the answer is stored with the change.
 #[derive(Clone)]
 pub struct Idempotency {
-    pub project: ProjectId,
-    /// Method and route, for example `POST /v1/projects/{p}/orders`.
-    pub route: String,
-    /// 1 to 255 visible ASCII characters.
-    pub key: String,
-    /// SHA-256 of the request body.
-    pub body_hash: [u8; 32],
+    pub key: RequestKey,
     pub render: Arc<dyn Fn(&Outcome) -> Rendered + Send + Sync>,
 }
 
 impl fmt::Debug for Idempotency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Idempotency({} {})", self.route, self.key)
+        write!(f, "Idempotency({})", self.key.key)
     }
 }
 
@@ -148,6 +142,13 @@ impl fmt::Debug for Idempotency {
 pub struct Rendered {
     pub status: u16,
     pub body: String,
+}
+
+impl Rendered {
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        matches!(self.status, 200..=299)
+    }
 }
 
 /// An order as a change left it.

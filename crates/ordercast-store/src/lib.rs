@@ -36,6 +36,7 @@ pub use ordercast_core::{
     provider::Provider,
 };
 pub use read::{EventRow, Feed, Found, InboxRow, VersionRow};
+pub use replay::{RequestKey, Scope};
 pub use secret::Secret;
 pub use sources::{InboxBody, Source, SourceChange, SourceOutcome, SweepWindow};
 pub use sqlite::{BackupError, Examination, OpenError, Store, backup, examine, restore};
@@ -45,7 +46,7 @@ pub use watch::OrderWatch;
 pub use webhooks::{
     Acknowledger, AttemptResult, AttemptRow, Attempted, ClientEvent, ClientEventFilter,
     DeliveryFilter, DeliveryRow, DeliveryState, Disabled, Due, Endpoint, EndpointSecret,
-    EndpointSettings, OperatorEventRow, WebhookChange, WebhookOutcome,
+    EndpointSettings, NotNow, OperatorEventRow, WebhookChange, WebhookOutcome,
 };
 
 use ordercast_core::{

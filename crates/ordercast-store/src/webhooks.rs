@@ -219,10 +219,17 @@ pub enum WebhookOutcome {
         count: u32,
         last_event: Option<i64>,
     },
-    /// The delivery cannot be sent again now.
-    NotNow(&'static str),
+    /// Nothing was queued.
+    NotNow(NotNow),
     /// How many of the events were not acknowledged before.
     Acknowledged(u32),
+}
+
+/// Why nothing can be sent to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotNow {
+    Disabled,
+    Deleted,
 }
 
 /// A delivery that may be sent now.

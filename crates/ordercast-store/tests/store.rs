@@ -12,7 +12,7 @@ use ordercast_core::{
 };
 use ordercast_store::{
     Change, Committed, Idempotency, InboxEntry, InboxState, NewOrder, NewProject, OpenError,
-    Outcome, Range, Rendered, Settings, Store, Submission,
+    Outcome, Range, Rendered, RequestKey, Scope, Settings, Store, Submission,
 };
 use std::{
     path::Path,
@@ -317,10 +317,12 @@ async fn an_idempotency_key_has_one_effect() {
             change: new_order("alice", None),
             at: AT,
             idempotency: Some(Idempotency {
-                project: project(),
-                route: "POST /orders".to_owned(),
-                key: "k".to_owned(),
-                body_hash: [body; 32],
+                key: RequestKey {
+                    project: project(),
+                    scope: Scope::new("POST orders", &[], String::new()),
+                    key: "k".to_owned(),
+                    body_hash: [body; 32],
+                },
                 render: Arc::new(render),
             }),
         })

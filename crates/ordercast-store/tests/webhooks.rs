@@ -10,8 +10,8 @@ use ordercast_core::{
 };
 use ordercast_store::{
     Acknowledger, AttemptResult, Attempted, Change, DeliveryFilter, DeliveryRow, DeliveryState,
-    Due, Endpoint, EndpointSettings, Feed, NewOrder, NewProject, Outcome, Prune, Secret, Settings,
-    Store, Submission, WebhookChange, WebhookOutcome,
+    Due, Endpoint, EndpointSettings, Feed, NewOrder, NewProject, NotNow, Outcome, Prune, Secret,
+    Settings, Store, Submission, WebhookChange, WebhookOutcome,
 };
 use proptest::prelude::*;
 use std::{
@@ -269,10 +269,17 @@ impl World {
                     since: AT,
                     limit: 1_000,
                 };
-                let WebhookOutcome::Queued { count, .. } = self.webhooks(change).await else {
-                    panic!("not queued")
-                };
-                assert_eq!(count, would, "the dry run told it");
+                let is_disabled = self.endpoint(index).await.disabled.is_some();
+                match self.webhooks(change).await {
+                    WebhookOutcome::Queued { count, .. } => {
+                        assert!(!is_disabled, "nothing is queued that is not sent");
+                        assert_eq!(count, would, "the dry run told it");
+                    }
+                    refused => {
+                        assert!(is_disabled);
+                        assert_eq!(refused, WebhookOutcome::NotNow(NotNow::Disabled));
+                    }
+                }
             }
             Op::Replay(index) => self.replay(index).await,
             Op::Disable(index) => {

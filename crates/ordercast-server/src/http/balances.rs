@@ -22,7 +22,7 @@ use ordercast_core::{
     virtual_currency::VirtualAmount,
 };
 use ordercast_store::{
-    Change, StorefrontChange, StorefrontOutcome,
+    Change, Scope, StorefrontChange, StorefrontOutcome,
     storefront::{BalanceChange, BalanceEdit},
 };
 use serde::{Deserialize, Serialize};
@@ -145,10 +145,12 @@ pub async fn add(
     let (project, user) = admit(&app, &headers, &project, &user)?;
     let raw = body::read(body, body::API_BYTES_MAX).await?;
     let AddBody { change: by } = body::json(&headers, &raw)?;
-    let route = format!("POST /v1/projects/{project}/users/{user}/balances/{currency}");
+    let before = format!("POST /v1/projects/{project}/users/{user}/balances/{currency}");
+    let scope = Scope::new("POST users/balances", &[user.as_str(), &currency], before);
     let change = change(project, user, &currency, BalanceEdit::Add(by))?;
     let change = Change::Storefront(Box::new(change));
-    orders::submit(&app, change, project, route, &headers, &raw, StatusCode::OK).await
+    let key = (project, scope);
+    orders::submit(&app, change, key, &headers, &raw, StatusCode::OK).await
 }
 
 fn change(

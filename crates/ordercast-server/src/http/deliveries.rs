@@ -3,8 +3,8 @@
 use super::{
     App, body,
     body::Params,
-    endpoints::{find, permitted, refusal, submit},
-    openapi::{self, Invalid},
+    endpoints::{find, permitted, refusal, require_allowed, submit},
+    openapi::{self, Conflict, Invalid},
     path::At,
     problem::Problem,
     render::Time,
@@ -253,7 +253,7 @@ async fn form_of(
     path = "/v1/projects/{project}/deliveries/{delivery}/resend",
     tag = openapi::WEBHOOKS,
     operation_id = "resendDelivery",
-    responses((status = 202, description = "It is queued"))
+    responses((status = 202, description = "It is queued"), Conflict)
 )]
 pub async fn resend(
     State(app): State<App>,
@@ -261,10 +261,14 @@ pub async fn resend(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let project = permitted(&app, &project, &headers)?;
-    let change = WebhookChange::Resend {
-        project,
-        delivery: row_id(&delivery)?,
-    };
+    let delivery = row_id(&delivery)?;
+    if let Some((row, ..)) = app.store.delivery(project, delivery).await? {
+        let endpoints = app.store.endpoints(Some(project)).await?;
+        if let Some(endpoint) = endpoints.iter().find(|found| found.id == row.endpoint) {
+            require_allowed(&app, endpoint)?;
+        }
+    }
+    let change = WebhookChange::Resend { project, delivery };
     match submit(&app, change).await? {
         Outcome::Webhooks(WebhookOutcome::Done) => Ok(StatusCode::ACCEPTED),
         other => Err(refusal(&other)),
@@ -302,7 +306,7 @@ pub struct CountView {
     tag = openapi::WEBHOOKS,
     operation_id = "recoverDeliveries",
     request_body(content = SinceBody, example = json!({ "since": "2026-11-23T08:00:00Z", "dry_run": true })),
-    responses((status = 200, description = "How many", body = CountView), Invalid)
+    responses((status = 200, description = "How many", body = CountView), Invalid, Conflict)
 )]
 pub async fn recover(
     State(app): State<App>,
@@ -311,8 +315,12 @@ pub async fn recover(
     body: Body,
 ) -> Result<Json<CountView>, Problem> {
     let project = permitted(&app, &project, &headers)?;
-    let endpoint = find(&app, project, &endpoint).await?.id;
+    let found = find(&app, project, &endpoint).await?;
+    let endpoint = found.id;
     let (since, dry_run) = since(&headers, body).await?;
+    if !dry_run {
+        require_allowed(&app, &found)?;
+    }
     if dry_run {
         let deliveries = app.store.recoverable(project, endpoint, since).await?;
         return Ok(Json(CountView {
@@ -349,7 +357,7 @@ pub async fn recover(
     tag = openapi::WEBHOOKS,
     operation_id = "replayEvents",
     request_body(content = SinceBody, example = json!({ "since": "2026-11-23T08:00:00Z" })),
-    responses((status = 200, description = "How many", body = CountView), Invalid)
+    responses((status = 200, description = "How many", body = CountView), Invalid, Conflict)
 )]
 pub async fn replay(
     State(app): State<App>,
@@ -358,8 +366,12 @@ pub async fn replay(
     body: Body,
 ) -> Result<Json<CountView>, Problem> {
     let project = permitted(&app, &project, &headers)?;
-    let endpoint = find(&app, project, &endpoint).await?.id;
+    let found = find(&app, project, &endpoint).await?;
+    let endpoint = found.id;
     let (since, dry_run) = since(&headers, body).await?;
+    if !dry_run {
+        require_allowed(&app, &found)?;
+    }
     // Older deliveries are deleted: what was sent would be sent again.
     if let Some(kept) = app.sending.kept
         && since < clock::now().minus(kept)

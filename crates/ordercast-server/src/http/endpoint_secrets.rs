@@ -19,7 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ordercast_core::ids::SecretId;
-use ordercast_store::{EndpointSecret, Secret, WebhookChange};
+use ordercast_store::{Endpoint, EndpointSecret, Secret, WebhookChange};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -79,6 +79,8 @@ struct CreatedView {
     secret: String,
     /// All that sign now, the newest first.
     secrets: Vec<SecretView>,
+    /// What whoever verifies the signatures should know.
+    warnings: Vec<String>,
 }
 
 /// Rotate the secret
@@ -120,6 +122,7 @@ pub async fn rotate(
     let now = endpoint(submit(&app, change).await?)?;
     let at = clock::now();
     let answer = CreatedView {
+        warnings: warnings(&now),
         secret,
         secrets: now
             .secrets
@@ -129,6 +132,33 @@ pub async fn rotate(
             .collect(),
     };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// That no shared secret signs, or will sign: a key pair is safer, but what receivers install does not
+/// know its signatures.
+pub(super) fn warnings(endpoint: &Endpoint) -> Vec<String> {
+    const UNKNOWN: &str = "no Standard Webhooks or Svix library verifies ed25519 signatures (v1a); \
+                           docs/webhooks.md shows code that does";
+    let now = clock::now();
+    let is_shared = |secret: &&EndpointSecret| {
+        let text = std::str::from_utf8(secret.value.expose());
+        let parsed = text.ok().and_then(|text| SigningSecret::parse(text).ok());
+        secret.is_live(now) && parsed.is_some_and(|secret| secret.public_key().is_none())
+    };
+    let shared: Vec<_> = endpoint.secrets.iter().filter(is_shared).collect();
+    // One without an end outlives all others.
+    if shared.iter().any(|secret| secret.expires_at.is_none()) {
+        return Vec::new();
+    }
+    let warning = match shared.iter().filter_map(|secret| secret.expires_at).max() {
+        Some(end) => {
+            let end = super::render::time(end);
+            format!("the last shared secret signs until {end}; from then on {UNKNOWN}")
+        }
+        None => format!("no shared secret signs; {UNKNOWN}"),
+    };
+    tracing::warn!(endpoint = %endpoint.id, project = %endpoint.project, "{warning}");
+    vec![warning]
 }
 
 pub(super) fn new_secret(is_asymmetric: bool) -> Result<String, Problem> {

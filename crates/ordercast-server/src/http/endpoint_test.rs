@@ -3,17 +3,13 @@
 
 use super::{
     App,
-    endpoints::{find, permitted},
+    endpoints::{find, permitted, require_allowed},
     openapi::{self, Conflict},
     path::At,
     problem::Problem,
 };
 use crate::{clock, delivery::sign};
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
+use axum::{Json, extract::State, http::HeaderMap};
 use ordercast_core::delivery::{Notification, Verdict, test_body, verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -57,13 +53,7 @@ pub async fn test(
 ) -> Result<Json<TestView>, Problem> {
     let project = permitted(&app, &project, &headers)?;
     let endpoint = find(&app, project, &id).await?;
-    let Some(target) = app.sending.target(&endpoint) else {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "endpoint_not_allowed",
-            "the server's configuration does not allow to send there",
-        ));
-    };
+    let target = require_allowed(&app, &endpoint)?;
     let now = clock::now();
     let body = test_body(target.form.mode, project, now);
     let id = clock::secret("evt_test_");

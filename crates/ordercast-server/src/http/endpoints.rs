@@ -2,13 +2,17 @@
 
 use super::{
     App, body, caller,
-    endpoint_secrets::{SecretView, new_secret},
+    endpoint_secrets::{SecretView, new_secret, warnings},
     openapi::{self, Conflict, Empty, Invalid},
     path::{At, path_id},
     problem::Problem,
     render::Time,
 };
-use crate::{clock, delivery::guard::TargetUrl, delivery::sign::SigningSecret};
+use crate::{
+    clock,
+    delivery::{sending::Target, sign::SigningSecret},
+    outbound::guard::TargetUrl,
+};
 use axum::{
     Json,
     body::Body,
@@ -23,9 +27,11 @@ use ordercast_core::{
     ids::EndpointId,
 };
 use ordercast_store::{
-    Change, Endpoint, EndpointSettings, Outcome, Secret, Submission, WebhookChange, WebhookOutcome,
+    Change, Endpoint, EndpointSettings, NotNow, Outcome, Secret, Submission, WebhookChange,
+    WebhookOutcome,
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 const DESCRIPTION_BYTES_MAX: usize = 200;
@@ -63,7 +69,8 @@ struct CreateBody {
     #[serde(default)]
     #[schema(example = json!(["order.paid", "order.canceled"]))]
     event_types: Vec<String>,
-    /// Seconds between attempts, at most 64 of 1 to 604800. Without it, 20 attempts within 12 hours.
+    /// Seconds between attempts, at most 64 of 1 to 604800. Without it, 5 s, 30 s, 5 min and so on up to
+    /// 76 hours in the standard mode, 20 attempts within 12 hours in a reference mode.
     #[schema(example = json!([5, 300, 1800, 7200]))]
     schedule: Option<Vec<u32>>,
     /// Attempts a second; without it, no limit.
@@ -136,6 +143,8 @@ struct CreatedView {
     #[serde(flatten)]
     shown: EndpointView,
     secret: String,
+    /// What whoever verifies the signatures should know.
+    warnings: Vec<String>,
 }
 
 /// A project's endpoints
@@ -222,7 +231,7 @@ pub async fn create(
         event_types: event_types(mode, new.event_types)?,
         schedule: new
             .schedule
-            .map_or_else(|| Ok(Schedule::reference()), schedule)?,
+            .map_or_else(|| Ok(Schedule::of_mode(mode)), schedule)?,
         rate: new.rate.map(rate).transpose()?,
         concurrency: concurrency(new.concurrency.unwrap_or(CONCURRENCY_DEFAULT))?,
     };
@@ -241,6 +250,7 @@ pub async fn create(
     };
     let endpoint = endpoint(submit(&app, change).await?)?;
     let answer = CreatedView {
+        warnings: warnings(&endpoint),
         shown: view(&endpoint),
         secret,
     };
@@ -409,6 +419,16 @@ pub(super) fn refusal(outcome: &Outcome) -> Problem {
             format!("there may be {limit} of these at once; delete one first"),
         )
         .with("limit", *limit),
+        Outcome::Webhooks(WebhookOutcome::NotNow(NotNow::Disabled)) => Problem::new(
+            StatusCode::CONFLICT,
+            "endpoint_disabled",
+            "the endpoint is disabled: nothing is sent there; enable it first",
+        ),
+        Outcome::Webhooks(WebhookOutcome::NotNow(NotNow::Deleted)) => Problem::new(
+            StatusCode::CONFLICT,
+            "endpoint_deleted",
+            "the endpoint was deleted: nothing is sent there any more",
+        ),
         _ => Problem::unavailable(),
     }
 }
@@ -468,6 +488,18 @@ fn concurrency(concurrency: u32) -> Result<u32, Problem> {
     }
 }
 
+/// Answers 409 when the server would not send there, so that nothing is queued in vain.
+pub(super) fn require_allowed(app: &App, endpoint: &Endpoint) -> Result<Arc<Target>, Problem> {
+    app.sending.target(endpoint).ok_or_else(|| {
+        Problem::new(
+            StatusCode::CONFLICT,
+            "endpoint_not_allowed",
+            "the server's configuration does not allow to send there",
+        )
+    })
+}
+
+/// As it is kept and shown.
 pub(super) fn given_secret(mode: Mode, text: String) -> Result<String, Problem> {
     let secret =
         SigningSecret::parse(&text).map_err(|rule| Problem::invalid("secret", rule.to_string()))?;
@@ -475,5 +507,9 @@ pub(super) fn given_secret(mode: Mode, text: String) -> Result<String, Problem> 
         let rule = "must begin with whsec_ or whsk_ in the standard mode";
         return Err(Problem::invalid("secret", rule));
     }
-    Ok(text)
+    match mode {
+        Mode::Standard => Ok(secret.padded().to_string()),
+        // The text itself signs there.
+        Mode::ReferenceSeparate | Mode::ReferenceCombined => Ok(text),
+    }
 }

@@ -22,7 +22,7 @@ use ordercast_core::{
     ids::{AttemptId, RefundId},
     order::{Actor, Cause, FulfilmentStep, Request, Target},
 };
-use ordercast_store::Change;
+use ordercast_store::{Change, Scope};
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 
@@ -67,8 +67,10 @@ async fn change<T: Ask>(
             at: clock::now(),
         },
     };
-    let route = format!("POST /v1/projects/{project}/orders/{order}/{}", T::NOUN);
-    submit(&app, change, project, route, &headers, &raw, StatusCode::OK).await
+    let before = format!("POST /v1/projects/{project}/orders/{order}/{}", T::NOUN);
+    let scope = Scope::new("POST orders/order", &[&order.to_string(), T::NOUN], before);
+    let key = (project, scope);
+    submit(&app, change, key, &headers, &raw, StatusCode::OK).await
 }
 
 /// The status that the order shall have

@@ -22,7 +22,7 @@ use ordercast_core::{
     money::{Currency, Money},
     order::{Actor, Cause, Content, Item, Mode},
 };
-use ordercast_store::{Change, Idempotency, NewOrder, Rendered, Submission};
+use ordercast_store::{Change, Idempotency, NewOrder, Rendered, RequestKey, Scope, Submission};
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use utoipa::ToSchema;
@@ -128,12 +128,12 @@ pub async fn create(
             at,
         },
     }));
-    let route = format!("POST /v1/projects/{project}/orders");
+    let before = format!("POST /v1/projects/{project}/orders");
+    let scope = Scope::new("POST orders", &[], before);
     submit(
         &app,
         change,
-        project,
-        route,
+        (project, scope),
         &headers,
         &raw,
         StatusCode::CREATED,
@@ -220,17 +220,18 @@ fn sum(items: &[Item]) -> Result<Money, Problem> {
 pub(super) async fn submit(
     app: &App,
     change: Change,
-    project: ProjectId,
-    route: String,
+    (project, scope): (ProjectId, Scope),
     headers: &HeaderMap,
     raw: &[u8],
     success: StatusCode,
 ) -> Result<Response, Problem> {
     let idempotency = idempotency_key(headers)?.map(|key| Idempotency {
-        project,
-        route,
-        key,
-        body_hash: auth::sha256(raw),
+        key: RequestKey {
+            project,
+            scope,
+            key,
+            body_hash: auth::sha256(raw),
+        },
         render: Arc::new(move |outcome| render::outcome(outcome, success)),
     });
     let outcome = app

@@ -58,7 +58,7 @@ impl ToSchema for Time {
     }
 }
 
-fn time(at: Timestamp) -> String {
+pub fn time(at: Timestamp) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.millis()) * 1_000_000)
         .ok()
         .and_then(|time| time.format(MILLISECONDS).ok())

@@ -9,7 +9,7 @@ use super::{
     problem::Problem,
     render::Time,
 };
-use crate::{clock, delivery::guard::TargetUrl, inbox::ask};
+use crate::{clock, inbox::ask, outbound::guard::TargetUrl};
 use axum::{
     Json,
     body::Body,

@@ -1,10 +1,7 @@
 //! Questions to providers: what has become of a payment, or of the payments of an order. For unsigned
 //! webhooks, and for orders of which nothing has been heard.
 
-use crate::{
-    auth,
-    delivery::{guard::TargetUrl, sending::Sending},
-};
+use crate::{auth, delivery::sending::Sending, outbound::guard::TargetUrl};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, header};

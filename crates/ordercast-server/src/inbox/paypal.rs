@@ -2,10 +2,7 @@
 //! trusted, kept by their address.
 
 use super::Unopened;
-use crate::{
-    clock,
-    delivery::{guard::TargetUrl, sending::Sending},
-};
+use crate::{clock, delivery::sending::Sending, outbound::guard::TargetUrl};
 use http::HeaderMap;
 use ordercast_core::provider::PaypalTransmission;
 use parking_lot::Mutex;

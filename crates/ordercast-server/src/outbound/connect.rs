@@ -1,7 +1,11 @@
-//! Connections to endpoints: the name is resolved, every address is asked of the guard, and only those
-//! that it lets through are dialled.
+//! Connections: the name is resolved, every address is asked of the guard, and only those that it lets
+//! through are dialled.
 
-use super::{dial::SendError, guard::Policy};
+use super::{
+    fault::{self, SendError},
+    guard::Policy,
+    race,
+};
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::{
@@ -116,13 +120,16 @@ impl<L: Lookup> Connector<L> {
         let is_secure = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
         let stream = self.dial(host, port).await?;
-        let address = stream.peer_addr().map_err(|_| SendError::Connect)?;
+        let address = stream
+            .peer_addr()
+            .map_err(|error| SendError::Connect(error.kind()))?;
         // Requests are written at once.
         let _ = stream.set_nodelay(true);
         let io: Pin<Box<dyn Io>> = if is_secure {
-            let name = ServerName::try_from(host.to_owned()).map_err(|_| SendError::Tls)?;
+            let name = ServerName::try_from(host.to_owned())
+                .map_err(|_| SendError::Tls("its name cannot stand in a certificate".to_owned()))?;
             let stream = self.tls.connect(name, stream).await;
-            Box::pin(stream.map_err(|_| SendError::Tls)?)
+            Box::pin(stream.map_err(|error| fault::tls(&error))?)
         } else {
             Box::pin(stream)
         };
@@ -141,18 +148,26 @@ impl<L: Lookup> Connector<L> {
             }
         };
         let first = *found.first().ok_or(SendError::Unresolved)?;
-        let mut error = SendError::Guarded(first);
-        for ip in found.into_iter().filter(|ip| self.policy.may_dial(*ip)) {
+        let allowed = found.into_iter().filter(|ip| self.policy.may_dial(*ip));
+        let addresses = race::by_turns(allowed);
+        let stream = race::first(addresses, SendError::Guarded(first), async |ip| {
             let address = SocketAddr::new(ip, port);
-            // Nobody waits any more for one that the client goes on with by itself.
-            let _ = LAST_DIALLED.try_with(|last| last.set(Some(address)));
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(_) => error = SendError::Connect,
-            }
+            note(address);
+            TcpStream::connect(address)
+                .await
+                .map_err(|error| SendError::Connect(error.kind()))
+        })
+        .await?;
+        if let Ok(address) = stream.peer_addr() {
+            note(address);
         }
-        Err(error)
+        Ok(stream)
     }
+}
+
+fn note(address: SocketAddr) {
+    // Nobody waits any more for one that the client goes on with by itself.
+    let _ = LAST_DIALLED.try_with(|last| last.set(Some(address)));
 }
 
 impl<L: Lookup> Service<Uri> for Connector<L> {

@@ -1,8 +1,11 @@
-//! One request to an endpoint: no redirects, no proxies, no address that the policy forbids, bounded in
-//! time and in what of the answer is kept.
+//! One request: no redirects, no proxies, no address that the policy forbids, bounded in time and in what
+//! of the answer is kept.
+
+pub use super::fault::{SendError, Unanswered};
 
 use super::{
     connect::{Connector, Dialled, Lookup, note_dialled},
+    fault::why,
     guard::{Policy, TargetUrl},
 };
 use bytes::Bytes;
@@ -17,19 +20,18 @@ use hyper_util::{
     },
     rt::{TokioExecutor, TokioTimer},
 };
-use std::{
-    error::Error as StdError,
-    fmt,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
-use thiserror::Error;
+use std::{fmt, net::SocketAddr, time::Duration};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::rustls::{Error as TlsError, pki_types::CertificateDer};
 
 /// Of the answer's body (guarantees, 3.1).
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// For the answer's body, where the status is what counts: an endpoint that is slow to end its answer
+/// must not hold up what comes next.
+const BODY_PATIENCE: Duration = Duration::from_secs(1);
+/// Lines of an answer's head.
+const HEAD_LINES_MAX: usize = 500;
 /// Idle connections of one host, and for how long.
 const IDLE_MAX: usize = 64;
 const IDLE: Duration = Duration::from_secs(30);
@@ -40,31 +42,9 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// How it began.
     pub body: Vec<u8>,
+    /// Nothing of the body is missing.
+    pub is_whole: bool,
     /// That was dialled.
-    pub address: Option<SocketAddr>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum SendError {
-    #[error("its name does not resolve")]
-    Unresolved,
-    #[error("its name resolves to {0}, which is not public")]
-    Guarded(IpAddr),
-    #[error("no connection to it")]
-    Connect,
-    #[error("its certificate or its TLS was not accepted")]
-    Tls,
-    #[error("no answer in time")]
-    Timeout,
-    #[error("the connection broke off before an answer came")]
-    Broken,
-}
-
-/// That there was no answer, and which address it was expected from, if one was dialled.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{error}")]
-pub struct Unanswered {
-    pub error: SendError,
     pub address: Option<SocketAddr>,
 }
 
@@ -104,10 +84,38 @@ impl Dialer {
         roots: Vec<CertificateDer<'static>>,
         timeout: Duration,
     ) -> Result<Self, TlsError> {
+        Self::with_idle(policy, lookup, roots, timeout, IDLE_MAX)
+    }
+
+    /// Keeps no connection for a next request: for addresses that are asked seldom.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn without_pool(
+        policy: Policy,
+        lookup: impl Lookup,
+        timeout: Duration,
+    ) -> Result<Self, TlsError> {
+        Self::with_idle(policy, lookup, Vec::new(), timeout, 0)
+    }
+
+    fn with_idle(
+        policy: Policy,
+        lookup: impl Lookup,
+        roots: Vec<CertificateDer<'static>>,
+        timeout: Duration,
+        idle_max: usize,
+    ) -> Result<Self, TlsError> {
         let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(IDLE_MAX)
+            .pool_max_idle_per_host(idle_max)
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
+            // Answers are read as generously as the clients read them that receivers were tried with:
+            // a warning of PHP, a folded line or a space before the colon is no reason to send again.
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_max_headers(HEAD_LINES_MAX)
             .build(Connector::new(policy, lookup, roots)?);
         Ok(Self {
             client: Box::new(client),
@@ -115,6 +123,8 @@ impl Dialer {
         })
     }
 
+    /// The status is what counts: of the body is kept what comes soon after it.
+    ///
     /// # Errors
     /// [`Unanswered`]: it may or may not have arrived.
     pub async fn send(
@@ -124,7 +134,11 @@ impl Dialer {
         body: Vec<u8>,
     ) -> Result<Answer, Unanswered> {
         let request = Request::post(url.url().as_str()).body(Full::from(body));
-        self.call(request, headers, BODY_BYTES_MAX).await
+        let reading = Reading {
+            bytes_max: BODY_BYTES_MAX,
+            patience: Some(BODY_PATIENCE),
+        };
+        self.call(request, headers, reading).await
     }
 
     /// Keeps at most `bytes_max` of the answer.
@@ -138,7 +152,11 @@ impl Dialer {
         bytes_max: usize,
     ) -> Result<Answer, SendError> {
         let request = Request::get(url.url().as_str()).body(Full::default());
-        let answer = self.call(request, headers, bytes_max).await;
+        let reading = Reading {
+            bytes_max,
+            patience: None,
+        };
+        let answer = self.call(request, headers, reading).await;
         answer.map_err(|unanswered| unanswered.error)
     }
 
@@ -146,18 +164,21 @@ impl Dialer {
         &self,
         request: http::Result<Request<Full<Bytes>>>,
         headers: HeaderMap,
-        bytes_max: usize,
+        reading: Reading,
     ) -> Result<Answer, Unanswered> {
-        let deadline = tokio::time::Instant::now() + self.timeout;
+        let deadline = Instant::now() + self.timeout;
         let mut request = request.map_err(|_| Unanswered {
-            error: SendError::Connect,
+            error: SendError::Unresolved,
             address: None,
         })?;
         *request.headers_mut() = headers;
         let agent = concat!("Ordercast/", env!("CARGO_PKG_VERSION"));
-        request
-            .headers_mut()
-            .insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        for (name, value) in [(header::USER_AGENT, agent), (header::ACCEPT, "*/*")] {
+            request
+                .headers_mut()
+                .entry(name)
+                .or_insert(HeaderValue::from_static(value));
+        }
         // A connection that is used again was not dialled in this call.
         let used = capture_connection(&mut request);
         let (called, dialled) = note_dialled(timeout_at(deadline, self.client.call(request))).await;
@@ -177,28 +198,45 @@ impl Dialer {
         let dialled: Option<&Dialled> = response.extensions().get();
         let (status, address) = (response.status().as_u16(), dialled.map(|dialled| dialled.0));
         let mut kept = Vec::new();
+        let until = match reading.patience {
+            None => deadline,
+            Some(patience) => deadline.min(Instant::now() + patience),
+        };
         // The status has come: a body that is slow or breaks off does not change the answer.
-        let _ = timeout_at(deadline, beginning(response, bytes_max, &mut kept)).await;
+        let read = timeout_at(until, beginning(response, reading.bytes_max, &mut kept)).await;
         Ok(Answer {
             status,
             retry_after,
             body: kept,
+            is_whole: read.unwrap_or(false),
             address,
         })
     }
 }
 
-async fn beginning(response: Response<Incoming>, bytes_max: usize, kept: &mut Vec<u8>) {
+/// How much of an answer's body is read.
+struct Reading {
+    bytes_max: usize,
+    /// After the head; `None`: as long as the request has.
+    patience: Option<Duration>,
+}
+
+/// Whether that was all.
+async fn beginning(response: Response<Incoming>, bytes_max: usize, kept: &mut Vec<u8>) -> bool {
     let mut body = response.into_body();
-    while let Some(Ok(frame)) = body.frame().await {
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            return false;
+        };
         if let Ok(data) = frame.into_data() {
             let room = bytes_max - kept.len();
             kept.extend_from_slice(&data[..data.len().min(room)]);
             if data.len() > room {
-                return;
+                return false;
             }
         }
     }
+    true
 }
 
 /// Seconds, or a date.
@@ -216,16 +254,4 @@ fn address_of(used: &CaptureConnection) -> Option<SocketAddr> {
     let mut extensions = http::Extensions::new();
     metadata.as_ref()?.get_extras(&mut extensions);
     extensions.get().map(|dialled: &Dialled| dialled.0)
-}
-
-/// Ours stands in the chain of causes.
-fn why(error: &ClientError) -> SendError {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(inner) = cause {
-        if let Some(known) = inner.downcast_ref::<SendError>() {
-            return known.clone();
-        }
-        cause = inner.source();
-    }
-    SendError::Broken
 }

@@ -1,8 +1,8 @@
-//! Where webhooks may be sent to. The address is written by a project's administrator, so it must not
-//! lead into the network that the server stands in (providers contract, section 3): the URL is checked
-//! when it is given, and every address that its name resolves to when it is dialled.
+//! Where requests may go. The address is written by a project's administrator, so it must not lead into
+//! the network that the server stands in (providers contract, section 3): the URL is checked when it is
+//! given, and every address that its name resolves to when it is dialled.
 
-use crate::public_address::is_public;
+use super::public_address::is_public;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use thiserror::Error;
@@ -18,17 +18,24 @@ pub struct Policy {
     pub allow_any_port: bool,
     /// Of the operator's own network.
     pub allowed_networks: Vec<IpNet>,
+    /// All addresses, whatever they are.
+    pub allow_any_address: bool,
 }
 
 impl Policy {
     /// Asked of every address before it is dialled.
     #[must_use]
     pub fn may_dial(&self, ip: IpAddr) -> bool {
-        is_public(ip)
+        self.allow_any_address
+            || is_public(ip)
             || self
                 .allowed_networks
                 .iter()
                 .any(|network| network.contains(&ip.to_canonical()))
+    }
+
+    const fn may_be_local(&self) -> bool {
+        self.allow_any_address || !self.allowed_networks.is_empty()
     }
 }
 
@@ -73,7 +80,9 @@ impl TargetUrl {
             "http" if policy.allow_http => {}
             _ => return Err(InvalidUrl::Scheme),
         }
-        if !url.username().is_empty() || url.password().is_some() || text.contains('@') {
+        // The parser also takes one slash or three, and finds the host wherever it is.
+        let authority = authority(text).ok_or(InvalidUrl::Url)?;
+        if !url.username().is_empty() || url.password().is_some() || authority.contains('@') {
             return Err(InvalidUrl::Credentials);
         }
         if url.fragment().is_some() {
@@ -88,7 +97,7 @@ impl TargetUrl {
         let may_dial = match url.host().ok_or(InvalidUrl::Url)? {
             Host::Ipv4(ip) => policy.may_dial(ip.into()),
             Host::Ipv6(ip) => policy.may_dial(ip.into()),
-            Host::Domain(name) => !policy.allowed_networks.is_empty() || !is_local(name),
+            Host::Domain(name) => policy.may_be_local() || !is_local(name),
         };
         if !may_dial {
             return Err(InvalidUrl::Address);
@@ -105,12 +114,13 @@ impl TargetUrl {
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
+}
 
-    /// Host and port: whose failures count together.
-    #[must_use]
-    pub fn authority(&self) -> &str {
-        self.0.authority()
-    }
+/// As it was written: the parser forgets an empty user name. A path and a query may hold an `@`.
+fn authority(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    (!authority.is_empty()).then_some(authority)
 }
 
 /// Names that never leave a machine or its network (RFC 6761, RFC 8375), so that a mistake is told at

@@ -88,31 +88,21 @@ impl<'a> Batch<'a> {
         let Some(idempotency) = &submission.idempotency else {
             return self.change(&submission.change, submission.at);
         };
-        let (route, key) = (&idempotency.route, &idempotency.key);
-        let (project, hash) = (idempotency.project, &idempotency.body_hash);
-        if let Some(given) = replay::find(self.connection, project, route, key, hash)? {
+        if let Some(given) = replay::find(self.connection, &idempotency.key)? {
             return Ok(given);
         }
         let outcome = self.change(&submission.change, submission.at)?;
         let answer = (idempotency.render)(&outcome);
-        self.connection
-            .prepare_cached(
-                "INSERT INTO idempotency (project_id, route, key, body_hash, status, body, created_at, \
-                 order_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                project.get(),
-                route,
-                key,
-                idempotency.body_hash,
-                answer.status,
-                answer.body,
-                submission.at.millis(),
-                match &outcome {
-                    Outcome::Order(applied) => Some(applied.found.order_key),
-                    _ => None,
-                },
-            ])?;
+        // What changed nothing is decided again when it is asked again: what stood in its way may be
+        // gone by then.
+        if answer.is_success() {
+            let order_key = match &outcome {
+                Outcome::Order(applied) => Some(applied.found.order_key),
+                _ => None,
+            };
+            let key = &idempotency.key;
+            replay::keep(self.connection, key, &answer, order_key, submission.at)?;
+        }
         Ok(outcome)
     }
 

@@ -1,10 +1,9 @@
 //! Where a key set may be fetched from: the project's administrator writes the address, and the server
 //! must not become their way into the network that it stands in.
 
-use crate::public_address::is_public;
-use hyper::Uri;
-use std::net::IpAddr;
+use crate::outbound::guard::{InvalidUrl, Policy, TargetUrl};
 use thiserror::Error;
+use url::{Host, Url};
 
 const URL_BYTES_MAX: usize = 1_000;
 
@@ -24,13 +23,24 @@ pub enum Reach {
     Anywhere,
 }
 
+impl Reach {
+    /// Key sets may be on any port.
+    #[must_use]
+    pub fn policy(self) -> Policy {
+        let is_anywhere = self == Self::Anywhere;
+        Policy {
+            allow_http: is_anywhere,
+            allow_any_port: true,
+            allowed_networks: Vec::new(),
+            allow_any_address: is_anywhere,
+        }
+    }
+}
+
 /// An address of a key set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    pub host: String,
-    pub port: u16,
-    pub is_secure: bool,
-    pub path: String,
+    target: TargetUrl,
     text: String,
 }
 
@@ -38,36 +48,24 @@ impl Address {
     /// # Errors
     /// [`AddressError`].
     pub fn parse(text: &str, reach: Reach) -> Result<Self, AddressError> {
-        if text.len() > URL_BYTES_MAX || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        // A fragment is never sent, and some providers' pages show one.
+        let asked = text.split_once('#').map_or(text, |(asked, _)| asked);
+        if text.len() > URL_BYTES_MAX {
             return Err(AddressError::NotHttps);
         }
-        let uri: Uri = text.parse().map_err(|_| AddressError::NotHttps)?;
-        let authority = uri.authority().ok_or(AddressError::NotHttps)?;
-        if authority.as_str().contains('@') || authority.host().is_empty() {
+        let target = TargetUrl::parse(asked, &reach.policy()).map_err(|error| match error {
+            InvalidUrl::Address => AddressError::Private,
+            InvalidUrl::Url
+            | InvalidUrl::Scheme
+            | InvalidUrl::Credentials
+            | InvalidUrl::Fragment
+            | InvalidUrl::Port => AddressError::NotHttps,
+        })?;
+        if target.url().scheme() == "http" && !is_this_machine(target.url()) {
             return Err(AddressError::NotHttps);
         }
-        let host = authority.host();
-        let host = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host)
-            .to_ascii_lowercase();
-        let literal: Option<IpAddr> = host.parse().ok();
-        let is_loopback = literal.map_or(host == "localhost", |ip| ip.is_loopback());
-        let is_secure = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") if reach == Reach::Anywhere && is_loopback => false,
-            _ => return Err(AddressError::NotHttps),
-        };
-        if literal.is_some_and(|ip| !may_ask(ip, reach)) {
-            return Err(AddressError::Private);
-        }
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
         Ok(Self {
-            host,
-            port: uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 }),
-            is_secure,
-            path: path.to_owned(),
+            target,
             text: text.to_owned(),
         })
     }
@@ -76,12 +74,20 @@ impl Address {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    #[must_use]
+    pub const fn target(&self) -> &TargetUrl {
+        &self.target
+    }
 }
 
-/// Asked of every address that a name resolved to, at the moment of the call.
-#[must_use]
-pub fn may_ask(ip: IpAddr, reach: Reach) -> bool {
-    reach == Reach::Anywhere || is_public(ip)
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -92,10 +98,7 @@ mod tests {
     fn addresses_of_key_sets() {
         let parse = |text: &str, reach| Address::parse(text, reach);
         let address = parse("https://Idp.example/a?b=c", Reach::Public).expect("address");
-        assert_eq!(
-            (address.host.as_str(), address.port, address.path.as_str()),
-            ("idp.example", 443, "/a?b=c")
-        );
+        assert_eq!(address.target().url().as_str(), "https://idp.example/a?b=c");
         let local = "http://127.0.0.1:8080/jwks";
         assert_eq!(parse(local, Reach::Public), Err(AddressError::NotHttps));
         assert!(parse(local, Reach::Anywhere).is_ok());

@@ -25,6 +25,7 @@ use ordercast_core::{
     catalogue::{LINES_MAX, Line, quote},
     order::{Actor, Contact, Content},
 };
+use ordercast_store::Scope;
 use serde::Deserialize;
 use std::net::IpAddr;
 use utoipa::ToSchema;
@@ -98,8 +99,9 @@ pub async fn create(
     let project: ProjectId = project.parse().map_err(|_| ApiError::bad_api_key())?;
     let key_name = who::backend(&app, &headers, Action::CreateOrder, project)?;
     let (body, raw) = read::<TokenBody>(&headers, body).await?;
-    let route = "POST admin/payment/token";
-    let asked = Asked::new(&app, project, route, "", &headers, &raw)?;
+    let operation = "POST admin/payment/token";
+    let scope = Scope::new(operation, &[], format!("{operation} "));
+    let asked = Asked::new(&app, project, scope, &headers, &raw)?;
     let (user, contact) = buyer(body.user.unwrap_or_default(), &headers)?;
     let mut settings = body.settings.unwrap_or_default();
     let currency = checkout::currency("settings.currency", settings.currency.take())?;

@@ -12,10 +12,7 @@ use super::{
     purchase::read as read_body,
     render, who,
 };
-use crate::{
-    auth, clock,
-    delivery::{guard::TargetUrl, sign::SigningSecret},
-};
+use crate::{auth, clock, delivery::sign::SigningSecret, outbound::guard::TargetUrl};
 use axum::{
     body::Body,
     extract::State,

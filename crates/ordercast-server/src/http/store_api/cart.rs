@@ -10,7 +10,7 @@ use super::{
     checkout::currency,
     error::ApiError,
     path::At,
-    purchase::{find_item, line, read, refused},
+    purchase::{find_item, line, read, refused, sku as parsed},
     render::{self, PriceView},
     who,
 };
@@ -489,6 +489,7 @@ async fn put(mine: Mine, sku: &str, headers: &HeaderMap, body: Body) -> Result<R
     let (LineBody { quantity }, _) = read::<LineBody>(headers, body).await?;
     let quantity = quantity.unwrap_or(1);
     check_quantity(quantity)?;
+    let sku = parsed(sku)?;
     let listed = find_item(&mine.app, mine.project, sku).await?;
     if !listed.item.is_for_money() {
         return Err(not_for_carts());
@@ -535,7 +536,7 @@ pub async fn remove_from_named(
 
 /// Also of what the catalogue has no more. An item that was not in the cart is gone already.
 async fn remove(mine: Mine, sku: &str) -> Result<StatusCode, ApiError> {
-    let known = Sku::new(sku).map_err(|_| ApiError::item_not_found())?;
+    let known = parsed(sku)?;
     let (user, cart) = (mine.user.clone(), mine.cart.clone());
     let filled = mine.app.store.cart(mine.project, user, cart).await?;
     let is_inside = filled
@@ -543,7 +544,7 @@ async fn remove(mine: Mine, sku: &str) -> Result<StatusCode, ApiError> {
         .flatten()
         .any(|filled| filled.line.sku == known);
     if !is_inside {
-        find_item(&mine.app, mine.project, sku).await?;
+        find_item(&mine.app, mine.project, known.clone()).await?;
     }
     mine.edit(CartEdit::Remove(known)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -18,6 +18,7 @@ use ordercast_core::{
     catalogue::{Line, quote},
     ids::CartId,
 };
+use ordercast_store::Scope;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -115,11 +116,14 @@ async fn order(
     let terms = body.terms(buyer.contact.clone())?;
     let no_cart = || ApiError::invalid_cart("The cart does not exist or is empty");
     let cart = cart_id(cart.as_deref()).ok_or_else(no_cart)?;
-    let route = match kind {
-        Kind::Paid => format!("POST payment/cart/{cart}"),
-        Kind::Free => format!("POST free/cart/{cart}"),
+    let operation = match kind {
+        Kind::Paid => "POST payment/cart",
+        Kind::Free => "POST free/cart",
     };
-    let asked = Asked::new(&app, project, &route, buyer.user.as_str(), &headers, &raw)?;
+    let user = buyer.user.as_str();
+    let before = format!("{operation}/{cart} {user}");
+    let scope = Scope::new(operation, &[cart.as_str(), user], before);
+    let asked = Asked::new(&app, project, scope, &headers, &raw)?;
     if let Some(answer) = asked.replay().await? {
         return Ok(answer);
     }

@@ -7,37 +7,50 @@ use super::{
     },
     error::ApiError,
     path::At,
-    purchase::{Asked, PlacedView, Placement, PurchaseBody, Terms, find_item, line, read},
+    purchase::{Asked, PlacedView, Placement, PurchaseBody, Terms, find_item, line, read, sku},
     who::{self, Buyer},
 };
 use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
 use ordercast_core::{
-    ProjectId,
+    ProjectId, Sku,
     catalogue::{quote, quote_virtual},
 };
+use ordercast_store::Scope;
 
 /// What the three begin with: who, on what terms, and under which idempotency key.
-struct Began<'a> {
+struct Began<'a, const N: usize> {
     project: ProjectId,
+    /// Those that the path names.
+    skus: [Sku; N],
     buyer: Buyer,
     terms: Terms,
     asked: Asked<'a>,
 }
 
-async fn begin<'a>(
+/// `path`: with what it names, as keys were scoped by earlier versions.
+async fn begin<'a, const N: usize>(
     app: &'a App,
     project: &str,
-    route: &str,
+    (operation, path, named): (&str, String, [&str; N]),
     headers: &HeaderMap,
     body: Body,
-) -> Result<Began<'a>, ApiError> {
+) -> Result<Began<'a, N>, ApiError> {
     let project = who::project_id(project)?;
     let buyer = who::user(app, headers, project).await?;
     let (body, raw) = read::<PurchaseBody>(headers, body).await?;
-    let asked = Asked::new(app, project, route, buyer.user.as_str(), headers, &raw)?;
+    let mut skus = Vec::with_capacity(N);
+    for name in named {
+        skus.push(sku(name)?);
+    }
+    let user = buyer.user.as_str();
+    let mut parts = named.to_vec();
+    parts.push(user);
+    let scope = Scope::new(operation, &parts, format!("{path} {user}"));
+    let asked = Asked::new(app, project, scope, headers, &raw)?;
     let terms = body.terms(buyer.contact.clone())?;
     Ok(Began {
         project,
+        skus: skus.try_into().map_err(|_| ApiError::item_not_found())?,
         buyer,
         terms,
         asked,
@@ -62,12 +75,14 @@ pub async fn for_money(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let route = format!("POST payment/item/{sku}");
-    let began = begin(&app, &project, &route, &headers, body).await?;
+    let path = format!("POST payment/item/{sku}");
+    let operation = ("POST payment/item", path, [sku.as_str()]);
+    let began = begin(&app, &project, operation, &headers, body).await?;
     if let Some(answer) = began.asked.replay().await? {
         return Ok(answer);
     }
-    let listed = find_item(&app, began.project, &sku).await?;
+    let [sku] = began.skus;
+    let listed = find_item(&app, began.project, sku).await?;
     let content = quote(&[line(listed, began.terms.quantity)], began.terms.currency)?;
     if content.is_free() {
         let why = "The item is free: create a free order";
@@ -96,13 +111,16 @@ pub async fn for_virtual_currency(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let route = format!("POST payment/item/{sku}/virtual/{currency}");
-    let began = begin(&app, &project, &route, &headers, body).await?;
+    let path = format!("POST payment/item/{sku}/virtual/{currency}");
+    let named = [sku.as_str(), currency.as_str()];
+    let operation = ("POST payment/item/virtual", path, named);
+    let began = begin(&app, &project, operation, &headers, body).await?;
     if let Some(answer) = began.asked.replay().await? {
         return Ok(answer);
     }
-    let listed = find_item(&app, began.project, &sku).await?;
-    let currency = find_item(&app, began.project, &currency).await?.item;
+    let [sku, currency] = began.skus;
+    let listed = find_item(&app, began.project, sku).await?;
+    let currency = find_item(&app, began.project, currency).await?.item;
     let content = quote_virtual(&line(listed, began.terms.quantity), &currency)?;
     Placement {
         is_to_be_paid: false,
@@ -130,12 +148,14 @@ pub async fn for_nothing(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let route = format!("POST free/item/{sku}");
-    let began = begin(&app, &project, &route, &headers, body).await?;
+    let path = format!("POST free/item/{sku}");
+    let operation = ("POST free/item", path, [sku.as_str()]);
+    let began = begin(&app, &project, operation, &headers, body).await?;
     if let Some(answer) = began.asked.replay().await? {
         return Ok(answer);
     }
-    let listed = find_item(&app, began.project, &sku).await?;
+    let [sku] = began.skus;
+    let listed = find_item(&app, began.project, sku).await?;
     if !listed.item.is_free {
         return Err(ApiError::wrong_kind_of_price("The item is not free"));
     }

@@ -33,8 +33,8 @@ use ordercast_core::{
     order::{Actor, Cause, Checkout, Contact, Content, CustomParameters, Mode},
 };
 use ordercast_store::{
-    Change, Idempotency, NewOrder, Outcome, Rendered, StorefrontOutcome, StorefrontRefusal,
-    Submission,
+    Change, Idempotency, NewOrder, Outcome, Rendered, RequestKey, Scope, StorefrontOutcome,
+    StorefrontRefusal, Submission,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::Arc;
@@ -125,9 +125,14 @@ pub async fn read<T: DeserializeOwned + Default>(
 }
 
 /// # Errors
+/// 404 4001 for what cannot be an item's.
+pub fn sku(text: &str) -> Result<Sku, ApiError> {
+    Sku::new(text).map_err(|_| ApiError::item_not_found())
+}
+
+/// # Errors
 /// 404 4001 for an item that is not there.
-pub async fn find_item(app: &App, project: ProjectId, sku: &str) -> Result<Listed, ApiError> {
-    let sku = Sku::new(sku).map_err(|_| ApiError::item_not_found())?;
+pub async fn find_item(app: &App, project: ProjectId, sku: Sku) -> Result<Listed, ApiError> {
     let found = app.store.item(project, sku).await?;
     found.ok_or_else(ApiError::item_not_found)
 }
@@ -141,31 +146,28 @@ pub fn line(listed: Listed, quantity: u32) -> Line {
 pub struct Asked<'a> {
     pub app: &'a App,
     pub project: ProjectId,
-    scope: String,
-    key: Option<String>,
-    body_hash: [u8; 32],
+    key: Option<RequestKey>,
 }
 
 impl<'a> Asked<'a> {
-    /// `route`: method and path. The buyer belongs to the scope: two buyers may choose the same key.
+    /// `scope`: the operation, what it names, and the buyer: two buyers may choose the same key.
     ///
     /// # Errors
     /// 422 for a key that cannot be one.
     pub fn new(
         app: &'a App,
         project: ProjectId,
-        route: &str,
-        by: &str,
+        scope: Scope,
         headers: &HeaderMap,
         raw: &[u8],
     ) -> Result<Self, ApiError> {
-        Ok(Self {
-            app,
+        let key = idempotency_key(headers)?.map(|key| RequestKey {
             project,
-            scope: format!("{route} {by}"),
-            key: idempotency_key(headers)?,
+            scope,
+            key,
             body_hash: auth::sha256(raw),
-        })
+        });
+        Ok(Self { app, project, key })
     }
 
     /// The answer that was given to this key before.
@@ -176,12 +178,7 @@ impl<'a> Asked<'a> {
         let Some(key) = &self.key else {
             return Ok(None);
         };
-        let (scope, key) = (self.scope.clone(), key.clone());
-        let outcome = self
-            .app
-            .store
-            .replay(self.project, scope, key, self.body_hash)
-            .await?;
+        let outcome = self.app.store.replay(key.clone()).await?;
         Ok(outcome.map(|outcome| render::response(failed(&outcome))))
     }
 
@@ -199,10 +196,7 @@ impl<'a> Asked<'a> {
                 change,
                 at: clock::now(),
                 idempotency: self.key.map(|key| Idempotency {
-                    project: self.project,
-                    route: self.scope,
                     key,
-                    body_hash: self.body_hash,
                     render: Arc::clone(&render) as _,
                 }),
             })

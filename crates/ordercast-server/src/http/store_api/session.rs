@@ -29,7 +29,7 @@ use ordercast_core::{
     order::{Contact, CustomParameters},
 };
 use ordercast_store::{
-    Change, Outcome, StorefrontChange, StorefrontOutcome, storefront::NewSession,
+    Change, Outcome, Scope, StorefrontChange, StorefrontOutcome, storefront::NewSession,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -95,7 +95,9 @@ pub async fn create(
         None,
         Contact::default(),
     )?;
-    let asked = Asked::new(&app, project, "POST payment", user.as_str(), &headers, &raw)?;
+    let before = format!("POST payment {user}");
+    let scope = Scope::new("POST payment", &[user.as_str()], before);
+    let asked = Asked::new(&app, project, scope, &headers, &raw)?;
     if let Some(answer) = asked.replay().await? {
         return Ok(answer);
     }

@@ -12,7 +12,7 @@ use super::{
     notify,
 };
 use crate::{
-    DeliveryState, Disabled, Endpoint, EndpointSecret, EndpointSettings, Outcome, Secret,
+    DeliveryState, Disabled, Endpoint, EndpointSecret, EndpointSettings, NotNow, Outcome, Secret,
     WebhookOutcome,
     webhooks::{ENDPOINTS_MAX, SECRETS_MAX},
 };
@@ -384,25 +384,43 @@ pub(super) fn notification(text: &str) -> rusqlite::Result<Notification> {
     Notification::parse(text).ok_or_else(|| corrupt("deliveries.notification"))
 }
 
-/// The lane of a delivery that people name.
-pub(super) fn lane_of(
+/// A delivery that people name.
+pub(super) struct Named {
+    pub lane: Lane,
+    pub is_pending: bool,
+    /// `None`: its endpoint takes deliveries.
+    pub not_now: Option<NotNow>,
+}
+
+pub(super) fn named(
     batch: &Batch,
     project: ProjectId,
     delivery: i64,
-) -> rusqlite::Result<Option<(Lane, bool)>> {
+) -> rusqlite::Result<Option<Named>> {
     batch
         .connection
         .prepare_cached(
-            "SELECT d.endpoint_id, d.order_key, d.finished_at IS NULL FROM deliveries d \
+            "SELECT d.endpoint_id, d.order_key, d.finished_at IS NULL, n.ended_at IS NOT NULL, \
+             n.disabled_at IS NOT NULL FROM deliveries d \
              JOIN endpoints n ON n.endpoint_id = d.endpoint_id \
-             WHERE d.delivery_id = ?1 AND n.project_id = ?2 AND n.ended_at IS NULL",
+             WHERE d.delivery_id = ?1 AND n.project_id = ?2",
         )?
         .query_row((delivery, project.get()), |row| {
             let lane = Lane {
                 endpoint: id(row.get(0)?)?,
                 order_key: row.get(1)?,
             };
-            Ok((lane, row.get(2)?))
+            let (is_deleted, is_disabled): (bool, bool) = (row.get(3)?, row.get(4)?);
+            let not_now = match (is_deleted, is_disabled) {
+                (true, _) => Some(NotNow::Deleted),
+                (false, true) => Some(NotNow::Disabled),
+                (false, false) => None,
+            };
+            Ok(Named {
+                lane,
+                is_pending: row.get(2)?,
+                not_now,
+            })
         })
         .optional()
 }

@@ -6,7 +6,7 @@ use super::{
     lane::{self, Lane},
     outbox,
 };
-use crate::{Acknowledger, Outcome, WebhookOutcome, webhooks::ACKNOWLEDGED_MAX};
+use crate::{Acknowledger, NotNow, Outcome, WebhookOutcome, webhooks::ACKNOWLEDGED_MAX};
 use ordercast_core::{ProjectId, Timestamp, ids::EndpointId, order::Status};
 use rusqlite::{OptionalExtension, params};
 use std::collections::BTreeSet;
@@ -17,10 +17,14 @@ pub(super) fn resend(
     delivery: i64,
     at: Timestamp,
 ) -> rusqlite::Result<Outcome> {
-    let Some((lane, is_pending)) = endpoints::lane_of(batch, project, delivery)? else {
+    let Some(named) = endpoints::named(batch, project, delivery)? else {
         return Ok(Outcome::NotFound);
     };
-    if is_pending {
+    let lane = named.lane;
+    if let Some(why) = named.not_now {
+        return Ok(not_now(why));
+    }
+    if named.is_pending {
         // Its schedule begins anew; if it waits for another of its order, it goes on waiting.
         batch.connection.execute(
             "UPDATE deliveries SET round = 0, \
@@ -57,6 +61,9 @@ pub(super) fn recover(
     if !endpoints::exists(batch, key)? {
         return Ok(Outcome::NotFound);
     }
+    if !endpoints::receiver(batch, key.1)?.is_enabled {
+        return Ok(not_now(NotNow::Disabled));
+    }
     let dead: Vec<(i64, i64)> = batch
         .connection
         .prepare_cached(
@@ -91,6 +98,9 @@ pub(super) fn replay(
     }
     let (project, endpoint) = key;
     let receiver = endpoints::receiver(batch, endpoint)?;
+    if !receiver.is_enabled {
+        return Ok(not_now(NotNow::Disabled));
+    }
     let missing = never_sent(batch.connection, key, since, (after, limit))?;
     let last_event = missing.last().map(|event| event.id);
     let may_have_more = missing.len() == limit as usize;
@@ -182,6 +192,10 @@ fn advance_all(
         lane::order_anew(batch, lane, at)?;
     }
     Ok(())
+}
+
+const fn not_now(why: NotNow) -> Outcome {
+    Outcome::Webhooks(WebhookOutcome::NotNow(why))
 }
 
 fn queued(count: usize, last_event: Option<i64>) -> Outcome {
