@@ -13,6 +13,11 @@ pub enum Invalid {
     Text { what: &'static str, max: usize },
     #[error("{what} must be 1 to {max} characters of A-Z, a-z, 0-9, '-', '_', '.' or ':'")]
     Slug { what: &'static str, max: usize },
+    #[error("{what} must not begin with \"{prefix}\": the server names its own so")]
+    Reserved {
+        what: &'static str,
+        prefix: &'static str,
+    },
 }
 
 /// SDKs in the field read ids and offsets as 32-bit signed integers (realtime contract, A3).
@@ -115,7 +120,7 @@ impl Version {
 }
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, $variant:ident, $ok:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, $variant:ident, $ok:expr $(, not $reserved:expr)?) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
@@ -127,6 +132,17 @@ macro_rules! text_id {
             /// # Errors
             #[doc = concat!("[`Invalid`] unless 1 to ", $max, " bytes of the allowed characters.")]
             pub fn new(text: &str) -> Result<Self, Invalid> {
+                $(if text.starts_with($reserved) {
+                    return Err(Invalid::Reserved { what: $what, prefix: $reserved });
+                })?
+                Self::known(text)
+            }
+
+            /// Also a name that this server has given: for what is read back, not for what is told.
+            ///
+            /// # Errors
+            #[doc = concat!("[`Invalid`] unless 1 to ", $max, " bytes of the allowed characters.")]
+            pub fn known(text: &str) -> Result<Self, Invalid> {
                 let allowed: fn(char) -> bool = $ok;
                 if (1..=$max).contains(&text.len()) && text.chars().all(allowed) {
                     Ok(Self(text.into()))
@@ -162,7 +178,7 @@ macro_rules! text_id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                Self::new(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+                Self::known(&String::deserialize(d)?).map_err(serde::de::Error::custom)
             }
         }
     };
@@ -190,7 +206,33 @@ text_id!(
 );
 text_id!(
     /// A provider's own name of one payment attempt, for example a transaction or invoice id.
-    AttemptId, "attempt id", 100, Text, |c| !c.is_control()
+    AttemptId, "attempt id", 100, Text, |c| !c.is_control(), not MANUAL
+);
+
+/// How the attempts begin that stand for the shop's own word.
+const MANUAL: &str = "manual:";
+
+impl AttemptId {
+    /// Of an order that the shop marks as paid, in this version.
+    #[must_use]
+    pub fn manual(version: Version) -> Self {
+        Self(format!("{MANUAL}{version}").into())
+    }
+
+    #[must_use]
+    pub fn is_manual(&self) -> bool {
+        self.0.starts_with(MANUAL)
+    }
+}
+
+text_id!(
+    /// One part of a payment that was taken, as its provider names it.
+    CaptureId, "capture id", 100, Text, |c| !c.is_control()
+);
+
+text_id!(
+    /// One dispute of a payment, as its provider names it.
+    DisputeId, "dispute id", 100, Text, |c| !c.is_control()
 );
 
 text_id!(

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod catalogue;
 pub mod channel;
+mod currencies;
 pub mod delivery;
 pub mod ids;
 pub mod money;

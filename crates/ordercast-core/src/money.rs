@@ -1,12 +1,13 @@
 //! Money in integer minor units; decimal strings exist at the edge only.
 
+use crate::currencies;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use thiserror::Error;
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum MoneyError {
-    #[error("currency must be three letters A-Z")]
+    #[error("currency must be an ISO 4217 code such as USD, in capitals")]
     Currency,
     #[error("amount must be a decimal number such as \"1.99\"")]
     Syntax,
@@ -19,35 +20,46 @@ pub enum MoneyError {
 /// Far above any order, far below the overflow of a sum of many ledger entries.
 pub const MINOR_MAX: i64 = 1_000_000_000_000_000;
 
-/// An ISO 4217 alphabetic code.
+/// An ISO 4217 alphabetic code, or one of the few others that providers count in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Currency([u8; 3]);
+pub struct Currency([u8; CODE_BYTES_MAX]);
+
+const CODE_BYTES_MAX: usize = 4;
 
 impl Currency {
     /// # Errors
-    /// [`MoneyError::Currency`] unless three letters A-Z.
+    /// [`MoneyError::Currency`] unless it is a code in use, in capitals.
     pub fn new(code: &str) -> Result<Self, MoneyError> {
-        match <[u8; 3]>::try_from(code.as_bytes()) {
-            Ok(bytes) if bytes.iter().all(u8::is_ascii_uppercase) => Ok(Self(bytes)),
-            _ => Err(MoneyError::Currency),
+        if currencies::exponent(code).is_some() {
+            Self::known(code)
+        } else {
+            Err(MoneyError::Currency)
         }
+    }
+
+    /// Also a code that is no longer in use: for what is read back, not for what is told.
+    fn known(code: &str) -> Result<Self, MoneyError> {
+        let mut bytes = [0; CODE_BYTES_MAX];
+        let is_code = (3..=CODE_BYTES_MAX).contains(&code.len())
+            && code.bytes().all(|b| b.is_ascii_uppercase());
+        if !is_code {
+            return Err(MoneyError::Currency);
+        }
+        bytes[..code.len()].copy_from_slice(code.as_bytes());
+        Ok(Self(bytes))
     }
 
     #[must_use]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("XXX")
+        let end = self.0.iter().position(|b| *b == 0);
+        let code = &self.0[..end.unwrap_or(CODE_BYTES_MAX)];
+        std::str::from_utf8(code).unwrap_or("XXX")
     }
 
-    /// Decimal places of the minor unit (ISO 4217:2015 table A.1); 2 for codes not listed there.
+    /// Decimal places of the minor unit; 2 for codes that are no longer in use.
     #[must_use]
     pub fn exponent(self) -> u32 {
-        match &self.0 {
-            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG"
-            | b"RWF" | b"UGX" | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
-            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
-            b"CLF" | b"UYW" => 4,
-            _ => 2,
-        }
+        currencies::exponent(self.as_str()).unwrap_or(2)
     }
 }
 
@@ -71,7 +83,7 @@ impl Serialize for Currency {
 
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Self::new(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+        Self::known(&String::deserialize(d)?).map_err(serde::de::Error::custom)
     }
 }
 
@@ -130,6 +142,19 @@ impl Money {
         Self::new(minor, self.currency)
     }
 
+    /// `None`: it does not divide without a rest.
+    #[must_use]
+    pub fn divided_by(self, parts: u16) -> Option<Self> {
+        let parts = i64::from(parts);
+        if parts == 0 || self.minor % parts != 0 {
+            return None;
+        }
+        Some(Self {
+            minor: self.minor / parts,
+            currency: self.currency,
+        })
+    }
+
     /// The decimal string of the amount alone, with the currency's full number of places.
     #[must_use]
     pub fn amount(self) -> String {
@@ -182,6 +207,23 @@ mod tests {
         assert!(money("0.5", "JPY").is_err());
         assert_eq!(money("99999999999999999999", "USD"), Err(MoneyError::Range));
         assert!(money("1", "usd").is_err());
+    }
+
+    #[test]
+    fn a_currency_is_one_that_is_in_use() {
+        for good in ["USD", "XCG", "ZWG", "USDC"] {
+            assert_eq!(
+                Currency::new(good).map(|c| c.to_string()),
+                Ok(good.to_owned())
+            );
+        }
+        for bad in ["UDS", "usd", "US", "USDD", "", "XXX", "XTS", "US\0"] {
+            assert_eq!(Currency::new(bad), Err(MoneyError::Currency), "{bad}");
+        }
+        assert_eq!(money("1.5", "USDC"), Ok(1_500_000));
+        // What was stored when any three letters were taken is still read.
+        let stored: Currency = serde_json::from_str("\"UDS\"").expect("reads");
+        assert_eq!((stored.as_str(), stored.exponent()), ("UDS", 2));
     }
 
     proptest! {

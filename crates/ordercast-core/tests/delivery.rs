@@ -11,8 +11,8 @@ use ordercast_core::{
     ids::{AttemptId, SourceId, Version},
     money::{Currency, Money},
     order::{
-        Actor, Cause, Content, Facets, Fact, Item, Mode as OrderMode, Observed, Order, Status,
-        observe,
+        Actor, Cause, Content, Facets, Fact, Heard, Item, Mode as OrderMode, Observed, Order,
+        Status, observe,
     },
     provider::{self, Provider, Request, SourceSettings},
 };
@@ -48,10 +48,10 @@ fn order(price: Option<Money>) -> Order {
 }
 
 fn paid(order: &Order, attempt: &str) -> Order {
-    let fact = Fact::Paid {
-        attempt: AttemptId::new(attempt).expect("id"),
-        amount: order.content.price.expect("a price"),
-    };
+    let fact = Fact::paid(
+        AttemptId::new(attempt).expect("id"),
+        order.content.price.expect("a price"),
+    );
     observed(order, &fact)
 }
 
@@ -61,7 +61,11 @@ fn observed(order: &Order, fact: &Fact) -> Order {
         reason: String::new(),
         at: AT,
     };
-    match observe(order, fact, Some(AT), &cause) {
+    let heard = Heard {
+        occurred_at: Some(AT),
+        ..Heard::new(fact)
+    };
+    match observe(order, &heard, &cause) {
         Observed::Changed(changed) => changed.order,
         Observed::Ignored(reason) => panic!("{reason}"),
     }
@@ -226,7 +230,9 @@ fn what_is_sent_is_read_as_what_happened() {
                 match (notification, read.fact) {
                     (
                         Notification::Payment | Notification::OrderPaid,
-                        Some(Fact::Paid { attempt, amount }),
+                        Some(Fact::Paid {
+                            attempt, amount, ..
+                        }),
                     ) => {
                         assert_eq!((attempt.as_str(), amount), ("1785001", usd(199)));
                     }

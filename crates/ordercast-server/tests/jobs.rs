@@ -135,18 +135,14 @@ impl Shop {
 
     async fn pay(&self, order: i64, at: Timestamp) {
         let attempt = AttemptId::new(&format!("tx{order}")).expect("attempt");
+        let subject = Subject::Order {
+            order: OrderId::new(order).expect("id"),
+            attempt: attempt.clone(),
+        };
+        let fact = Fact::paid(attempt, usd(199));
         let event = Event {
-            kind: "order_paid".to_owned(),
             dedup_key: Some(format!("paid:{order}")),
-            subject: Subject::Order {
-                order: OrderId::new(order).expect("id"),
-                attempt: attempt.clone(),
-            },
-            fact: Some(Fact::Paid {
-                attempt,
-                amount: usd(199),
-            }),
-            occurred_at: None,
+            ..Event::new("order_paid", subject, Some(fact))
         };
         let entry = InboxEntry {
             project: project(),

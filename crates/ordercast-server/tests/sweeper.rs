@@ -147,20 +147,16 @@ impl ProviderReader for Fake {
 
 fn paid(order: &Order) -> Vec<Reading> {
     let attempt = AttemptId::new("pay_1").expect("id");
+    let subject = Subject::Order {
+        order: order.id,
+        attempt: attempt.clone(),
+    };
+    let fact = Fact::paid(attempt, usd(199));
     vec![Reading {
         body: b"{}".to_vec(),
         events: vec![Event {
-            kind: "asked".to_owned(),
             dedup_key: Some("pay_1:paid".to_owned()),
-            subject: Subject::Order {
-                order: order.id,
-                attempt: attempt.clone(),
-            },
-            fact: Some(Fact::Paid {
-                attempt,
-                amount: usd(199),
-            }),
-            occurred_at: None,
+            ..Event::new("asked", subject, Some(fact))
         }],
     }]
 }

@@ -84,20 +84,14 @@ fn receive(kind: &str, subject: Subject, fact: Option<Fact>) -> Change {
         source: SourceId::new("test").expect("id"),
         body: b"{}".to_vec(),
         event: Ok(Event {
-            kind: kind.to_owned(),
             dedup_key,
-            subject,
-            fact,
-            occurred_at: None,
+            ..Event::new(kind, subject, fact)
         }),
     }))
 }
 
 fn paid(attempt: &str) -> Fact {
-    Fact::Paid {
-        attempt: AttemptId::new(attempt).expect("attempt"),
-        amount: usd(199),
-    }
+    Fact::paid(AttemptId::new(attempt).expect("attempt"), usd(199))
 }
 
 fn refunded(attempt: &str) -> Fact {

@@ -2,93 +2,15 @@
 //! happened: it is applied or ignored with a reason, never refused.
 
 use super::{
-    Attempt, AttemptState, Dispute, DisputeState, Facets, Flag, Life, Order, RefundSize, Status,
-    attempt::RefundNews,
+    Attempt, AttemptState, Dispute, DisputeState, Facets, Fact, Flag, Heard, Life, Mode, Order,
+    PriceRule, RefundSize, Status, attempt::RefundNews,
 };
 use crate::{
     Timestamp,
-    ids::{AttemptId, RefundId, SourceId, UserId},
-    money::{Currency, Money},
+    ids::{AttemptId, SourceId, UserId},
+    money::Currency,
 };
-use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// Something that happened outside, in the order's own terms.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "fact", rename_all = "snake_case")]
-pub enum Fact {
-    /// The payment is on its way; nothing is promised.
-    PaymentPending {
-        attempt: AttemptId,
-    },
-    /// The money is reserved, not yet taken.
-    PaymentAuthorized {
-        attempt: AttemptId,
-    },
-    PaymentFailed {
-        attempt: AttemptId,
-    },
-    Paid {
-        attempt: AttemptId,
-        amount: Money,
-    },
-    /// Money was given back.
-    Refunded {
-        attempt: AttemptId,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        refund: Option<RefundId>,
-        #[serde(default)]
-        amount: Refunded,
-    },
-    /// A refund failed or was taken back.
-    RefundReversed {
-        attempt: AttemptId,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        refund: Option<RefundId>,
-        /// How much it was, if that is told: sums that were told before have it in them.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        amount: Option<Money>,
-    },
-    Disputed {
-        attempt: AttemptId,
-        state: DisputeState,
-        /// `None`: about the whole payment.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        amount: Option<Money>,
-    },
-    /// The stated life of a `new` order ended.
-    Expired,
-}
-
-/// How much was given back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Refunded {
-    /// The whole payment of the attempt.
-    #[default]
-    Whole,
-    /// By this refund.
-    Part(Money),
-    /// By all refunds of the attempt together.
-    Total(Money),
-}
-
-impl Refunded {
-    fn currency(self) -> Option<Currency> {
-        match self {
-            Self::Whole => None,
-            Self::Part(money) | Self::Total(money) => Some(money.currency),
-        }
-    }
-
-    const fn size(self) -> RefundSize {
-        match self {
-            Self::Whole => RefundSize::Whole,
-            Self::Part(money) => RefundSize::Part(money.minor),
-            Self::Total(money) => RefundSize::Total(money.minor),
-        }
-    }
-}
+use std::{collections::BTreeSet, fmt};
 
 /// Who changed an order; kept with every version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,9 +48,18 @@ pub struct Changed {
     pub order: Order,
     pub from: Status,
     pub to: Status,
+    /// The flags that it raised.
+    pub raised: BTreeSet<Flag>,
 }
 
 impl Changed {
+    /// Whether a refund that failed or a dispute that was won gave a canceled order its status back:
+    /// it had been granted before.
+    #[must_use]
+    pub fn is_regained(&self) -> bool {
+        self.from == Status::Canceled && self.to != Status::Canceled
+    }
+
     /// Whether tracking clients see a difference, that is, whether it becomes a publication.
     #[must_use]
     pub fn is_visible(&self) -> bool {
@@ -137,14 +68,13 @@ impl Changed {
 
     /// What it did to the order as it was, in words, with why it did no more.
     #[must_use]
-    pub fn summary(&self, before: &Order) -> String {
+    pub fn summary(&self) -> String {
         let mut text = if self.from == self.to {
             format!("recorded, the order stays {}", self.to)
         } else {
             format!("{} -> {}", self.from, self.to)
         };
-        let raised = self.order.facets.flags.difference(&before.facets.flags);
-        for flag in raised {
+        for flag in &self.raised {
             text.push_str("; ");
             text.push_str(flag.sentence());
         }
@@ -159,17 +89,17 @@ pub enum Observed {
     Ignored(&'static str),
 }
 
-/// `occurred_at`: when it happened by the provider's clock, if it says. It decides between states of
-/// one attempt only; what came in and went out of money counts whenever it is heard of.
 #[must_use]
-pub fn observe(
-    order: &Order,
-    fact: &Fact,
-    occurred_at: Option<Timestamp>,
-    cause: &Cause,
-) -> Observed {
+pub fn observe(order: &Order, heard: &Heard<'_>, cause: &Cause) -> Observed {
     let mut facets = order.facets.clone();
-    match hear(order, fact, occurred_at, &mut facets) {
+    let undo = match foreign_mode(order, heard) {
+        Some(flag) => {
+            facets.flags.insert(flag);
+            Ok(Undo::No)
+        }
+        None => hear(order, heard, &mut facets),
+    };
+    match undo {
         Err(reason) => Observed::Ignored(reason),
         Ok(undo) => {
             facets.refresh(&order.content);
@@ -181,6 +111,15 @@ pub fn observe(
     }
 }
 
+/// Test money pays no live order, and live money no test order: that is looked at by a person.
+fn foreign_mode(order: &Order, heard: &Heard<'_>) -> Option<Flag> {
+    match (order.mode, heard.mode?) {
+        (Mode::Default, Mode::Sandbox) => Some(Flag::TestPayment),
+        (Mode::Sandbox, Mode::Default) => Some(Flag::LivePayment),
+        (Mode::Default, Mode::Default) | (Mode::Sandbox, Mode::Sandbox) => None,
+    }
+}
+
 /// Whether the change gives the shop money back that it had lost: the one way out of `canceled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Undo {
@@ -188,13 +127,9 @@ pub(super) enum Undo {
     Yes,
 }
 
-fn hear(
-    order: &Order,
-    fact: &Fact,
-    occurred_at: Option<Timestamp>,
-    facets: &mut Facets,
-) -> Result<Undo, &'static str> {
-    match fact {
+fn hear(order: &Order, heard: &Heard<'_>, facets: &mut Facets) -> Result<Undo, &'static str> {
+    let occurred_at = heard.occurred_at;
+    match heard.fact {
         Fact::PaymentPending { attempt } => {
             let state = AttemptState::Pending;
             find(facets, attempt)?.become_state(state, occurred_at)?;
@@ -207,7 +142,33 @@ fn hear(
             let state = AttemptState::Failed;
             find(facets, attempt)?.become_state(state, occurred_at)?;
         }
-        Fact::Paid { attempt, amount } => {
+        Fact::Unreadable { .. } => {
+            is_foreign(order, None)?;
+            facets.flags.insert(Flag::UnreadableAmount);
+        }
+        Fact::MayBeATwin { .. } => {
+            is_foreign(order, None)?;
+            facets.flags.insert(Flag::RefundRepeated);
+        }
+        Fact::NothingDue { attempt } => {
+            is_foreign(order, None)?;
+            match heard.rule {
+                PriceRule::ProviderTotal => {
+                    find(facets, attempt)?.capture(0)?;
+                    facets.settle(Some(attempt));
+                }
+                PriceRule::Exact | PriceRule::AtLeast { .. } => {
+                    facets.flags.insert(Flag::NothingDue);
+                }
+            }
+        }
+        Fact::CaptureFailed { attempt, .. } => {
+            let state = AttemptState::Failed;
+            find(facets, attempt)?.become_state(state, occurred_at)?;
+        }
+        Fact::Paid {
+            attempt, amount, ..
+        } => {
             if is_foreign(order, Some(amount.currency))? {
                 facets.flags.insert(Flag::AmountMismatch);
                 return Ok(Undo::No);
@@ -248,6 +209,7 @@ fn hear(
             attempt,
             state,
             amount,
+            ..
         } => {
             // Banks count in their own currency. What is lost is lost all the same: then the whole.
             let is_foreign = is_foreign(order, amount.map(|amount| amount.currency))?;
@@ -308,6 +270,7 @@ pub(super) fn next_version(
     }
     let is_legal = from.may_become(to) || (undo == Undo::Yes && from.may_return_to(to));
     assert!(is_legal, "illegal path {from} -> {to}");
+    let raised = &facets.flags - &order.facets.flags;
     let order = Order {
         facets,
         version: order.version.next(),
@@ -315,5 +278,10 @@ pub(super) fn next_version(
         updated_at: at.max(order.updated_at),
         ..order.clone()
     };
-    Changed { order, from, to }
+    Changed {
+        order,
+        from,
+        to,
+        raised,
+    }
 }

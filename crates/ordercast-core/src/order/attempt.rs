@@ -111,6 +111,12 @@ impl DisputeState {
         }
     }
 
+    /// Whether money is lost with it, or may be.
+    #[must_use]
+    pub const fn may_cost(self) -> bool {
+        matches!(self, Self::Opened | Self::Lost | Self::Accepted)
+    }
+
     const fn is_loss(self) -> bool {
         matches!(self, Self::Lost | Self::Accepted)
     }

@@ -4,6 +4,7 @@
 
 use super::{Changed, Facets, Fulfilment, Order, Status};
 use crate::Timestamp;
+use std::collections::BTreeSet;
 
 /// The two versions that follow `new` when the buyer's balance was debited: `paid`, `done`.
 ///
@@ -45,5 +46,10 @@ fn step(order: &Order, facets: Facets, at: Timestamp) -> Changed {
         ..order.clone()
     };
     let to = order.status();
-    Changed { order, from, to }
+    Changed {
+        order,
+        from,
+        to,
+        raised: BTreeSet::new(),
+    }
 }

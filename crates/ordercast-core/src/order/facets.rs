@@ -54,6 +54,16 @@ pub enum Flag {
     PaidLate,
     /// Somebody looks into it.
     UnderReview,
+    /// Money moved, and the amount that was told cannot be read: it is not counted.
+    UnreadableAmount,
+    /// Test money was told of a live order: it is not counted.
+    TestPayment,
+    /// Live money was told of a test order: it is not counted.
+    LivePayment,
+    /// The provider says that nothing is due, which its source's rule does not take for paid.
+    NothingDue,
+    /// A refund without a name was told once more: the same one, or a second one.
+    RefundRepeated,
 
     /// Handed over before the money was in.
     DeliveredUnpaid,
@@ -73,6 +83,13 @@ impl Flag {
             Self::MarkedPaid => "paid by word of the shop",
             Self::PaidLate => "paid after the order's stated life",
             Self::UnderReview => "somebody looks into it",
+            Self::UnreadableAmount => "its amount cannot be read and is not counted",
+            Self::TestPayment => "test money of a live order is not counted",
+            Self::LivePayment => "live money of a test order is not counted",
+            Self::NothingDue => "the provider says that nothing is due",
+            Self::RefundRepeated => {
+                "a refund without a name was told again: the same one, or a second one"
+            }
             Self::DeliveredUnpaid => "handed over before the money was in",
             Self::DuplicatePayment => "another attempt has paid already: refund one",
             Self::NeedsDecision => "the order is canceled but holds money: refund it",
@@ -83,7 +100,15 @@ impl Flag {
 
     const fn stays(self) -> bool {
         match self {
-            Self::AmountMismatch | Self::MarkedPaid | Self::PaidLate | Self::UnderReview => true,
+            Self::AmountMismatch
+            | Self::MarkedPaid
+            | Self::PaidLate
+            | Self::UnderReview
+            | Self::UnreadableAmount
+            | Self::TestPayment
+            | Self::LivePayment
+            | Self::NothingDue
+            | Self::RefundRepeated => true,
             Self::DeliveredUnpaid
             | Self::DuplicatePayment
             | Self::NeedsDecision
@@ -225,7 +250,7 @@ impl Facets {
         }
     }
 
-    fn settle(&mut self, by: Option<&AttemptId>) {
+    pub(super) fn settle(&mut self, by: Option<&AttemptId>) {
         if !self.settled {
             self.settled_by = by.cloned();
         }

@@ -11,13 +11,15 @@ mod charge;
 pub(crate) mod checkout;
 mod content;
 mod facets;
+mod fact;
 mod fulfilment;
 mod ledger;
+mod price_rule;
 mod request;
 mod rules;
 mod status;
 
-pub use apply::{Actor, Cause, Changed, Fact, Observed, Refunded, observe};
+pub use apply::{Actor, Cause, Changed, Observed, observe};
 pub use attempt::{Attempt, AttemptState, Dispute, DisputeState, Refund, RefundSize};
 pub use charge::charge;
 pub use checkout::{
@@ -27,8 +29,10 @@ pub use checkout::{
 };
 pub use content::{Content, Item, ItemKind};
 pub use facets::{Facets, Flag, Life, PaymentState};
+pub use fact::{Fact, Heard, Refunded, UnreadableAmount};
 pub use fulfilment::{Fulfilment, FulfilmentStep};
 pub use ledger::{LedgerEntry, LedgerKind};
+pub use price_rule::PriceRule;
 pub use request::{Refusal, Request, Target, request};
 pub use rules::{Rules, follow};
 pub use status::{Status, TrackingStatus};

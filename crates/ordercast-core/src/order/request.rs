@@ -171,10 +171,7 @@ fn become_target(order: &Order, target: Target, cause: &Cause) -> Result<Changed
             // What is missing is marked as paid by hand.
             let price = order.content.price.map_or(0, |price| price.minor);
             let missing = price.saturating_sub(facets.net_paid());
-            let id = AttemptId::new(&format!("manual:{}", order.version.next()));
-            let Ok(id) = id else {
-                return Err(refusal);
-            };
+            let id = AttemptId::manual(order.version.next());
             let attempt = facets.attempt(&id);
             if price == 0 || attempt.and_then(|a| a.capture(missing).ok()).is_none() {
                 return Err(refusal);

@@ -2,10 +2,12 @@
 //! authorisation. One body may hold several items, each with its own signature.
 
 use super::{
-    Event, EventError, Mapping, Meaning, Request, Subject, json::Json, signature::is_base64,
-    told::Told,
+    Event, EventError, Mapping, Meaning, Request, Subject,
+    json::Json,
+    signature::is_base64,
+    told::{Told, ToldRefund},
 };
-use crate::{Timestamp, money::Money, order::Refunded};
+use crate::{Timestamp, money::Money};
 use data_encoding::HEXUPPER_PERMISSIVE;
 use serde_json::Value;
 
@@ -121,15 +123,11 @@ pub fn read(body: &Json, body_hash: &str, mapping: &Mapping<'_>) -> Result<Vec<E
     }
     let read = |item: &Json| match read_item(item) {
         Ok(told) => told.event(mapping),
-        Err(error) => Event {
-            kind: item
-                .text("/eventCode")
-                .unwrap_or_else(|| "unreadable".to_owned()),
-            dedup_key: None,
-            subject: Subject::Unreadable(error),
-            fact: None,
-            occurred_at: None,
-        },
+        Err(error) => {
+            let code = item.text("/eventCode");
+            let kind = code.unwrap_or_else(|| "unreadable".to_owned());
+            Event::new(kind, Subject::Unreadable(error), None)
+        }
     };
     Ok(items(body)?.iter().map(read).collect())
 }
@@ -144,28 +142,32 @@ fn read_item(item: &Json) -> Result<Told, EventError> {
     };
     let amount = item
         .minor("/amount/value", "/amount/currency")
-        .map(in_iso_units);
+        .and_then(in_iso_units);
     let is_whole = code == "CANCEL_OR_REFUND";
     Ok(Told {
         dedup_key: format!("{code}:{reference}:{success}"),
         word: format!("{code}:{success}"),
         order: item.order(&["/merchantReference"]),
         attempt: item.attempt(&["/originalReference", "/pspReference"]),
-        amount,
+        amount: amount.clone(),
         refund: item.refund(&["/pspReference"]),
-        refunded: amount.filter(|_| !is_whole).map(Refunded::Part),
+        refunded: if is_whole {
+            ToldRefund::Whole
+        } else {
+            ToldRefund::Part(amount.clone())
+        },
         // Zero where the scheme does not tell it yet.
-        disputed: amount.filter(|amount| amount.minor > 0),
+        disputed: amount.unless_zero(),
         occurred_at: item.rfc3339("/eventDate"),
+        ..Told::default()
     })
 }
 
 /// Where Adyen counts other places than ISO 4217.
-fn in_iso_units(money: Money) -> Money {
-    let minor = match money.currency.as_str() {
-        "CLP" | "ISK" => money.minor / 100,
-        "CVE" | "IDR" => money.minor.saturating_mul(100),
-        _ => money.minor,
-    };
-    Money::new(minor, money.currency).unwrap_or(money)
+fn in_iso_units(money: Money) -> Option<Money> {
+    match money.currency.as_str() {
+        "CLP" | "ISK" => money.divided_by(100),
+        "CVE" | "IDR" => money.times(100).ok(),
+        _ => Some(money),
+    }
 }

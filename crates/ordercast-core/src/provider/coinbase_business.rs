@@ -2,12 +2,12 @@
 //! checkout.
 
 use super::{
-    EventError, Meaning, Request,
+    Amount, EventError, Meaning, Request,
     json::Json,
     signature::{is_hex, is_recent, members},
-    told::Told,
+    told::{Told, ToldRefund},
 };
-use crate::{Timestamp, order::Refunded};
+use crate::Timestamp;
 
 pub const MAPPING: &[(&str, Meaning)] = &[
     ("checkout.payment.success", Meaning::Paid),
@@ -62,12 +62,13 @@ pub fn read(body: &Json, body_hash: &str) -> Result<Told, EventError> {
         attempt: data.attempt(&["/checkoutId", "/id"]),
         amount: data.decimal("/amount", "/currency"),
         refund: data.refund(&["/refundId", "/refund/id"]),
-        refunded: data
-            .decimal("/refundedAmount", "/currency")
-            .map(Refunded::Total),
-        disputed: None,
+        refunded: match data.decimal("/refundedAmount", "/currency") {
+            Amount::NotTold => ToldRefund::Whole,
+            amount => ToldRefund::Total(amount),
+        },
         occurred_at: data
             .rfc3339("/updatedAt")
             .or_else(|| body.rfc3339("/timestamp")),
+        ..Told::default()
     })
 }

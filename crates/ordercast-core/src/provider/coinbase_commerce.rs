@@ -28,9 +28,7 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
         order: event.order(&["/data/metadata/order_id"]),
         attempt: event.attempt(&["/data/code", "/data/id"]),
         amount: event.decimal("/data/pricing/local/amount", "/data/pricing/local/currency"),
-        refund: None,
-        refunded: None,
-        disputed: None,
         occurred_at: event.rfc3339("/created_at"),
+        ..Told::default()
     })
 }

@@ -1,9 +1,9 @@
 //! Fields of a provider's body, by JSON pointer, as the types that we have.
 
-use super::EventError;
+use super::{Amount, EventError};
 use crate::{
     Timestamp,
-    ids::{AttemptId, OrderId, RefundId},
+    ids::{AttemptId, CaptureId, DisputeId, OrderId, RefundId},
     money::{Currency, Money},
 };
 use serde_json::Value;
@@ -67,25 +67,82 @@ impl Json {
             .find_map(|pointer| AttemptId::new(&self.text(pointer)?).ok())
     }
 
+    #[allow(dead_code, reason = "adapters that read captures in parts use it")]
+    pub fn capture(&self, pointers: &[&str]) -> Option<CaptureId> {
+        pointers
+            .iter()
+            .find_map(|pointer| CaptureId::new(&self.text(pointer)?).ok())
+    }
+
+    #[allow(dead_code, reason = "adapters whose disputes have names use it")]
+    pub fn dispute(&self, pointers: &[&str]) -> Option<DisputeId> {
+        pointers
+            .iter()
+            .find_map(|pointer| DisputeId::new(&self.text(pointer)?).ok())
+    }
+
     pub fn refund(&self, pointers: &[&str]) -> Option<RefundId> {
         pointers
             .iter()
             .find_map(|pointer| RefundId::new(&self.text(pointer)?).ok())
     }
 
-    /// An amount in the smallest unit, in a currency of three letters in any case.
-    pub fn minor(&self, amount: &str, currency: &str) -> Option<Money> {
-        let minor = self.text(amount)?.parse().ok()?;
-        Money::new(minor, self.currency(currency)?).ok()
+    /// What stands where our order number belongs, when it is not one: the first text there.
+    pub fn named(&self, pointers: &[&str]) -> Option<String> {
+        let text = self.any(pointers)?;
+        match Amount::unreadable(&text) {
+            Amount::Unreadable(text) if self.order(pointers).is_none() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// An amount in the smallest unit, in a currency in any case. Some senders write whole numbers as
+    /// `400.0`.
+    pub fn minor(&self, amount: &str, currency: &str) -> Amount {
+        self.amount(amount, currency, |text, currency| {
+            let whole = match text.split_once('.') {
+                Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => {
+                    whole
+                }
+                _ => text,
+            };
+            let is_plain = !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit());
+            let minor = whole.parse().ok().filter(|_| is_plain)?;
+            Money::new(minor, currency).ok()
+        })
     }
 
     /// An amount as decimal text.
-    pub fn decimal(&self, amount: &str, currency: &str) -> Option<Money> {
-        Money::parse(&self.text(amount)?, self.currency(currency)?).ok()
+    pub fn decimal(&self, amount: &str, currency: &str) -> Amount {
+        self.amount(amount, currency, |text, currency| {
+            Money::parse(text, currency).ok()
+        })
     }
 
-    fn currency(&self, pointer: &str) -> Option<Currency> {
-        Currency::new(&self.text(pointer)?.to_ascii_uppercase()).ok()
+    /// A field that is missing is not told; whatever stands there and is no clean money is unreadable.
+    fn amount(
+        &self,
+        amount: &str,
+        currency: &str,
+        read: impl FnOnce(&str, Currency) -> Option<Money>,
+    ) -> Amount {
+        let Some(told) = self.at(amount) else {
+            return Amount::NotTold;
+        };
+        let money = match (self.text(amount), self.text(currency)) {
+            (Some(text), Some(code)) => Currency::new(&code.to_ascii_uppercase())
+                .ok()
+                .and_then(|currency| read(&text, currency)),
+            _ => None,
+        };
+        money.map_or_else(
+            || {
+                let code = self.at(currency).map(|code| plain(code));
+                let code = code.as_deref().unwrap_or("in no currency");
+                Amount::unreadable(&format!("{} {code}", plain(told)))
+            },
+            Amount::Told,
+        )
     }
 
     /// Seconds since 1970.
@@ -98,5 +155,13 @@ impl Json {
         let at = OffsetDateTime::parse(&self.text(pointer)?, &Rfc3339).ok()?;
         let millis = at.unix_timestamp_nanos() / 1_000_000;
         Some(Timestamp::from_millis(i64::try_from(millis).ok()?))
+    }
+}
+
+/// As it stands there, texts without their quotes.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }

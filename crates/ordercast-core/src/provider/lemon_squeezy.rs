@@ -2,8 +2,13 @@
 //! Events have no id, so equal bodies are one event. It tries only three times more: the sweeper is
 //! needed here.
 
-use super::{EventError, Meaning, Request, json::Json, signature::is_hex, told::Told};
-use crate::{Timestamp, order::Refunded};
+use super::{
+    Amount, EventError, Meaning, Request,
+    json::Json,
+    signature::is_hex,
+    told::{Told, ToldRefund},
+};
+use crate::Timestamp;
 
 pub const MAPPING: &[(&str, Meaning)] = &[
     ("order_created:paid", Meaning::Paid),
@@ -33,12 +38,14 @@ pub fn read(body: &Json, body_hash: &str) -> Result<Told, EventError> {
         order: body.order(&["/meta/custom_data/order_id"]),
         attempt: body.attempt(&["/data/id"]),
         amount: body.minor("/data/attributes/total", currency),
-        refund: None,
-        refunded: body
+        refunded: match body
             .minor("/data/attributes/refunded_amount", currency)
-            .filter(|amount| amount.minor > 0)
-            .map(Refunded::Total),
-        disputed: None,
+            .unless_zero()
+        {
+            Amount::NotTold => ToldRefund::Whole,
+            amount => ToldRefund::Total(amount),
+        },
         occurred_at: body.rfc3339("/data/attributes/updated_at"),
+        ..Told::default()
     })
 }

@@ -15,6 +15,12 @@ pub enum Meaning {
     Authorized,
     /// The money is in.
     Paid,
+    /// A part of what was reserved is in, named by its own capture id.
+    Captured,
+    /// A capture that was told as done did not happen: that money is out again.
+    CaptureFailed,
+    /// The provider says that nothing is due, for example because of a coupon of 100 %.
+    NothingDue,
     /// This attempt came to nothing; the order stays open.
     Failed,
     /// Money was given back.
@@ -26,6 +32,8 @@ pub enum Meaning {
     DisputeOpened,
     DisputeWon,
     DisputeLost,
+    /// The shop gave in.
+    DisputeAccepted,
     /// It ended without a decision; no money moved.
     DisputeExpired,
 }

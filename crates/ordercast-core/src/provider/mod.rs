@@ -4,6 +4,7 @@
 //! words mean, which a source may override. Nothing here fetches anything.
 
 mod adyen;
+mod amount;
 mod coinbase_business;
 mod coinbase_commerce;
 mod json;
@@ -21,6 +22,7 @@ mod stripe;
 mod tebex;
 mod told;
 
+pub use amount::Amount;
 pub use meaning::{Mapping, Meaning};
 pub use mollie::payment as mollie_payment;
 pub use paypal::{Transmission as PaypalTransmission, transmission as paypal_transmission};
@@ -30,7 +32,7 @@ pub use signature::{Request, Unverified};
 use crate::{
     ProjectId, Timestamp,
     ids::{AttemptId, OrderId, UserId},
-    order::Fact,
+    order::{Fact, Mode},
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -222,13 +224,34 @@ pub struct Event {
     /// Equal for every delivery of one event; `None` for events that are questions, not news.
     pub dedup_key: Option<String>,
     pub subject: Subject,
+    /// What stands where our order number belongs, when it is not one.
+    pub named: Option<String>,
     /// `None`: nothing that changes an order.
     pub fact: Option<Fact>,
+    /// Test or live money, if it tells.
+    pub mode: Option<Mode>,
+    /// Nothing in it tells a second event of equal content from this one sent twice.
+    pub may_be_a_twin: bool,
     /// When it happened by the provider's clock, if it says.
     pub occurred_at: Option<Timestamp>,
 }
 
 impl Event {
+    /// One that tells no more than this.
+    #[must_use]
+    pub fn new(kind: impl Into<String>, subject: Subject, fact: Option<Fact>) -> Self {
+        Self {
+            kind: kind.into(),
+            dedup_key: None,
+            subject,
+            named: None,
+            fact,
+            mode: None,
+            may_be_a_twin: false,
+            occurred_at: None,
+        }
+    }
+
     /// Whether it is known what it means.
     #[must_use]
     pub const fn is_understood(&self) -> bool {

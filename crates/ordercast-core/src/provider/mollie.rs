@@ -2,10 +2,12 @@
 //! webhooks say only which payment to ask for; the newer ones are signed and hold it.
 
 use super::{
-    Event, EventError, Mapping, Meaning, Request, SourceSettings, json::Json, signature::is_hex,
-    told::Told,
+    Amount, Event, EventError, Mapping, Meaning, Request, SourceSettings,
+    json::Json,
+    signature::is_hex,
+    told::{Told, ToldRefund},
 };
-use crate::{Timestamp, ids::AttemptId, order::Refunded};
+use crate::{Timestamp, ids::AttemptId};
 
 pub const MAPPING: &[(&str, Meaning)] = &[
     ("payment:open", Meaning::Ignore),
@@ -96,17 +98,19 @@ fn of_payment(payment: &Json) -> Result<Vec<Told>, EventError> {
     }];
     let sum = |field: &str| {
         let amount = payment.decimal(&format!("{field}/value"), &format!("{field}/currency"));
-        amount.filter(|amount| amount.minor > 0)
+        amount.unless_zero()
     };
     if let Some(refunds) = payment.list("/_embedded/refunds") {
         for refund in refunds {
             told.push(of_refund(&refund, base.attempt.clone())?);
         }
-    } else if let Some(amount) = sum("/amountRefunded") {
+    } else if let amount = sum("/amountRefunded")
+        && amount.is_told()
+    {
         told.push(Told {
             word: "payment.refunded".to_owned(),
-            dedup_key: format!("{id}:refunded:{}", amount.minor),
-            refunded: Some(Refunded::Total(amount)),
+            dedup_key: format!("{id}:refunded:{}", key_of(&amount)),
+            refunded: ToldRefund::Total(amount),
             ..base.clone()
         });
     }
@@ -114,15 +118,26 @@ fn of_payment(payment: &Json) -> Result<Vec<Told>, EventError> {
         for chargeback in chargebacks {
             told.push(of_chargeback(&chargeback, &base)?);
         }
-    } else if let Some(amount) = sum("/amountChargedBack") {
+    } else if let amount = sum("/amountChargedBack")
+        && amount.is_told()
+    {
         told.push(Told {
             word: "payment.charged_back".to_owned(),
-            dedup_key: format!("{id}:charged_back:{}", amount.minor),
-            disputed: Some(amount),
+            dedup_key: format!("{id}:charged_back:{}", key_of(&amount)),
+            disputed: amount,
             ..base
         });
     }
     Ok(told)
+}
+
+/// A sum that grows is news each time.
+fn key_of(amount: &Amount) -> String {
+    match amount {
+        Amount::Told(money) => money.minor.to_string(),
+        Amount::Unreadable(told) => told.clone(),
+        Amount::NotTold => String::new(),
+    }
 }
 
 /// By its own id: a sum cannot tell a refund that failed from one that never was.
@@ -134,9 +149,7 @@ fn of_refund(refund: &Json, attempt: Option<AttemptId>) -> Result<Told, EventErr
         dedup_key: format!("{id}:{status}"),
         attempt,
         refund: refund.refund(&["/id"]),
-        refunded: refund
-            .decimal("/amount/value", "/amount/currency")
-            .map(Refunded::Part),
+        refunded: ToldRefund::Part(refund.decimal("/amount/value", "/amount/currency")),
         ..Told::default()
     })
 }
@@ -153,7 +166,7 @@ fn of_chargeback(chargeback: &Json, payment: &Told) -> Result<Told, EventError> 
         dedup_key: format!("{id}:{word}"),
         disputed: chargeback.decimal("/amount/value", "/amount/currency"),
         occurred_at: reversed_at.or_else(|| chargeback.rfc3339("/createdAt")),
-        amount: None,
+        amount: Amount::NotTold,
         ..payment.clone()
     })
 }

@@ -5,9 +5,9 @@ use super::{
     EventError, Meaning, Request,
     json::Json,
     signature::{is_hex, is_recent, members},
-    told::Told,
+    told::{Told, ToldRefund},
 };
-use crate::{Timestamp, order::Refunded};
+use crate::Timestamp;
 
 pub const MAPPING: &[(&str, Meaning)] = &[
     ("transaction.created", Meaning::Ignore),
@@ -77,8 +77,9 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
         attempt: data.attempt(attempt),
         amount: data.minor("/details/totals/grand_total", "/currency_code"),
         refund: data.refund(&["/id"]).filter(|_| is_adjustment),
-        refunded: returned.map(Refunded::Part),
+        refunded: ToldRefund::Part(returned.clone()),
         disputed: returned,
         occurred_at: body.rfc3339("/occurred_at"),
+        ..Told::default()
     })
 }

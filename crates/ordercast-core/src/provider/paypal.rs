@@ -1,8 +1,11 @@
 //! PayPal. The order is named by `custom_id` (or `invoice_id`) of the purchase unit; the payment by its
 //! capture. The signature is made with PayPal's certificate, which the edge fetches and checks.
 
-use super::{EventError, Meaning, Request, Unverified, json::Json, told::Told};
-use crate::order::Refunded;
+use super::{
+    EventError, Meaning, Request, Unverified,
+    json::Json,
+    told::{Told, ToldRefund},
+};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::Value;
 
@@ -103,7 +106,7 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
         _ => None,
     };
     let disputed = match kind.as_str() {
-        "PAYMENT.CAPTURE.REVERSED" => amount,
+        "PAYMENT.CAPTURE.REVERSED" => amount.clone(),
         _ => resource.decimal("/dispute_amount/value", "/dispute_amount/currency_code"),
     };
     Ok(Told {
@@ -121,11 +124,12 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
             "/disputed_transactions/0/invoice_number",
         ]),
         attempt,
-        amount,
         refund: resource.refund(&["/id"]).filter(|_| is_return),
-        refunded: amount.map(Refunded::Part),
+        refunded: ToldRefund::Part(amount.clone()),
+        amount,
         disputed,
         occurred_at: body.rfc3339("/create_time"),
+        ..Told::default()
     })
 }
 

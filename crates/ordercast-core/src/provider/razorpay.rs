@@ -1,8 +1,13 @@
 //! Razorpay. The order is named by `notes.order_id` of the payment; the payment by its id. A failed
 //! payment may be captured days later.
 
-use super::{EventError, Meaning, Request, json::Json, signature::is_hex, told::Told};
-use crate::{Timestamp, order::Refunded};
+use super::{
+    EventError, Meaning, Request,
+    json::Json,
+    signature::is_hex,
+    told::{Told, ToldRefund},
+};
+use crate::Timestamp;
 
 pub const MAPPING: &[(&str, Meaning)] = &[
     ("payment.authorized", Meaning::Authorized),
@@ -56,16 +61,15 @@ pub fn read(body: &Json, request: Request<'_>, body_hash: &str) -> Result<Told, 
         ]),
         amount: body.minor(&at("/amount"), &at("/currency")),
         refund: body.refund(&["/payload/refund/entity/id"]),
-        refunded: body
-            .minor(
-                "/payload/refund/entity/amount",
-                "/payload/refund/entity/currency",
-            )
-            .map(Refunded::Part),
+        refunded: ToldRefund::Part(body.minor(
+            "/payload/refund/entity/amount",
+            "/payload/refund/entity/currency",
+        )),
         disputed: body.minor(
             "/payload/dispute/entity/amount",
             "/payload/dispute/entity/currency",
         ),
         occurred_at: body.seconds("/created_at"),
+        ..Told::default()
     })
 }

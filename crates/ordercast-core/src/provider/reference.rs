@@ -3,12 +3,14 @@
 //! Amounts come as decimal strings in `order`, as JSON numbers in `purchase`; both are read as
 //! decimal text, never as floating point.
 
-use super::{Event, EventError, Meaning, Request, Subject, json::Json, told::Told};
+use super::{
+    Amount, Event, EventError, Meaning, Request, Subject,
+    json::Json,
+    told::{Told, ToldRefund},
+};
 use crate::{
     Timestamp,
     ids::{AttemptId, OrderId, ProjectId, RefundId, UserId},
-    money::Money,
-    order::Refunded,
 };
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use data_encoding::HEXLOWER;
@@ -95,13 +97,8 @@ fn question(body: &Json, kind: String) -> Result<Read, EventError> {
         .text("/user/id")
         .and_then(|id| UserId::new(&id).ok())
         .ok_or(EventError::Field("user.id"))?;
-    Ok(Read::Question(Box::new(Event {
-        kind,
-        dedup_key: None,
-        subject: Subject::User(user),
-        fact: None,
-        occurred_at: None,
-    })))
+    let event = Event::new(kind, Subject::User(user), None);
+    Ok(Read::Question(Box::new(event)))
 }
 
 /// Its events carry the time of the payment, those of refunds too: nothing that orders them.
@@ -118,10 +115,10 @@ fn of_order(body: &Json, kind: String) -> Result<Told, EventError> {
     let attempt = AttemptId::new(&attempt).map_err(|_| EventError::Field("order.invoice_id"))?;
     let (amount, dedup_key) = if kind == "order_paid" {
         let amount = money(body, "/order/amount", "/order/currency", "order.amount")?;
-        let key = format!("{kind}:{order}:{attempt}:{amount}");
-        (Some(amount), key)
+        let key = format!("{kind}:{order}:{attempt}:{}", key_of(&amount));
+        (amount, key)
     } else {
-        (None, format!("{kind}:{order}:{attempt}"))
+        (Amount::NotTold, format!("{kind}:{order}:{attempt}"))
     };
     Ok(Told {
         word: with_code(body, "/billing/refund_details/code", kind),
@@ -155,14 +152,15 @@ fn of_payment(body: &Json, kind: String, body_hash: &str) -> Result<Told, EventE
     match kind.as_str() {
         "payment" => {
             let amount = total()?;
-            told.amount = Some(amount);
-            told.dedup_key = format!("{}:{amount}", told.dedup_key);
+            told.dedup_key = format!("{}:{}", told.dedup_key, key_of(&amount));
+            told.amount = amount;
         }
         // Parts have no names; two of one payment differ at least in their bodies.
         "partial_refund" => {
-            told.refunded = Some(Refunded::Part(total()?));
+            told.refunded = ToldRefund::Part(total()?);
             told.refund = RefundId::new(body_hash).ok();
             told.dedup_key = format!("{kind}:{body_hash}");
+            told.may_be_a_twin = true;
         }
         _ => {}
     }
@@ -212,17 +210,27 @@ fn money(
     amount: &str,
     currency: &str,
     field: &'static str,
-) -> Result<Money, EventError> {
-    body.decimal(amount, currency)
-        .ok_or(EventError::Field(field))
+) -> Result<Amount, EventError> {
+    match body.decimal(amount, currency) {
+        Amount::NotTold => Err(EventError::Field(field)),
+        amount => Ok(amount),
+    }
+}
+
+fn key_of(amount: &Amount) -> String {
+    match amount {
+        Amount::Told(money) => money.to_string(),
+        Amount::Unreadable(told) => told.clone(),
+        Amount::NotTold => String::new(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        money::Currency,
-        order::{DisputeState, Fact},
+        money::{Currency, Money},
+        order::{DisputeState, Fact, Refunded},
         provider::{self, Provider, SourceSettings},
     };
     use serde_json::json;
@@ -241,10 +249,10 @@ mod tests {
 
     fn paid(attempt: &str, amount: &str) -> Option<Fact> {
         let usd = Currency::new("USD").expect("code");
-        Some(Fact::Paid {
-            attempt: AttemptId::new(attempt).expect("attempt"),
-            amount: Money::parse(amount, usd).expect("amount"),
-        })
+        Some(Fact::paid(
+            AttemptId::new(attempt).expect("attempt"),
+            Money::parse(amount, usd).expect("amount"),
+        ))
     }
 
     #[test]
@@ -324,6 +332,7 @@ mod tests {
             attempt: attempt(),
             state,
             amount: None,
+            dispute: None,
         };
         let half = Money::parse("0.5", Currency::new("USD").expect("code")).expect("amount");
         let of_payment = |kind: &str, code: u8| {

@@ -1,6 +1,7 @@
 //! What is particular to one source.
 
 use super::{Meaning, Provider};
+use crate::order::PriceRule;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr};
@@ -25,6 +26,9 @@ pub struct SourceSettings {
     /// Whence its requests come; empty: from anywhere. The signature decides either way.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<IpNet>,
+    /// When its payments count as the price.
+    #[serde(skip_serializing_if = "PriceRule::is_exact")]
+    pub price_rule: PriceRule,
     /// Where the provider's API is, for sandboxes and tests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_url: Option<String>,
@@ -81,6 +85,8 @@ pub enum InvalidSettings {
     Addresses,
     #[error("fields: must be given for standard, and only for it, as JSON pointers")]
     Fields,
+    #[error("price_rule: at_least takes a percent from 1 to 100")]
+    PriceRule,
 }
 
 impl SourceSettings {
@@ -95,6 +101,9 @@ impl SourceSettings {
         }
         if self.addresses.len() > ADDRESSES_MAX {
             return Err(InvalidSettings::Addresses);
+        }
+        if !self.price_rule.is_valid() {
+            return Err(InvalidSettings::PriceRule);
         }
         match (&self.webhook_id, provider) {
             (Some(id), Provider::Paypal) if is_text(id) && !id.contains('|') => {}

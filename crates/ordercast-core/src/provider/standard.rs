@@ -6,9 +6,9 @@ use super::{
     json::Json,
     settings::AmountUnit,
     signature::{is_base64, is_recent},
-    told::Told,
+    told::{Told, ToldRefund},
 };
-use crate::{Timestamp, order::Refunded};
+use crate::Timestamp;
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD},
@@ -76,13 +76,18 @@ pub fn read(
             .take(200)
             .collect(),
         order: body.order(&[&at(&fields.order_id)]),
+        named: body.named(&[&at(&fields.order_id)]),
         attempt: body.attempt(&[&fields.attempt_id]),
-        amount,
         refund: body.refund(&[&at(&fields.refund_id)]),
-        refunded: amount.map(Refunded::Part),
-        disputed: amount,
+        refunded: match &fields.amount {
+            None => ToldRefund::Whole,
+            Some(_) => ToldRefund::Part(amount.clone()),
+        },
+        disputed: amount.clone(),
+        amount,
         occurred_at: body
             .rfc3339(&occurred_at)
             .or_else(|| body.seconds(&occurred_at)),
+        ..Told::default()
     })
 }

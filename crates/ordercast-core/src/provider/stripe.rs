@@ -2,12 +2,12 @@
 //! by the session's `client_reference_id`; the payment by its payment intent.
 
 use super::{
-    EventError, Meaning, Request,
+    Amount, EventError, Meaning, Request,
     json::Json,
     signature::{is_hex, is_recent, members},
-    told::Told,
+    told::{Told, ToldRefund},
 };
-use crate::{Timestamp, money::Money, order::Refunded};
+use crate::{Timestamp, money::Money};
 
 pub const MAPPING: &[(&str, Meaning)] = &[
     ("payment_intent.created", Meaning::Ignore),
@@ -91,16 +91,17 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
     } else {
         object.attempt(&["/payment_intent/id", "/payment_intent", "/charge", "/id"])
     };
-    let amount = |pointer| object.minor(pointer, "/currency").map(in_iso_units);
+    let amount = |pointer| object.minor(pointer, "/currency").and_then(in_iso_units);
     let (refund, refunded) = if is("refund") {
-        (
-            object.refund(&["/id"]),
-            amount("/amount").map(Refunded::Part),
-        )
+        (object.refund(&["/id"]), ToldRefund::Part(amount("/amount")))
     } else {
-        (None, amount("/amount_refunded").map(Refunded::Total))
+        (None, ToldRefund::Total(amount("/amount_refunded")))
     };
-    let disputed = amount("/amount").filter(|_| is("dispute"));
+    let disputed = if is("dispute") {
+        amount("/amount")
+    } else {
+        Amount::NotTold
+    };
     Ok(Told {
         word: match condition {
             Some(condition) => format!("{kind}:{condition}"),
@@ -111,20 +112,22 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
         attempt,
         amount: ["/amount_received", "/amount_total", "/amount_captured"]
             .into_iter()
-            .find_map(amount),
+            .map(amount)
+            .find(Amount::is_told)
+            .unwrap_or_default(),
         refund,
         refunded,
         disputed,
         occurred_at: body.seconds("/created"),
+        ..Told::default()
     })
 }
 
 /// Stripe counts two places for currencies that have none any more, and none for one that has two.
-fn in_iso_units(money: Money) -> Money {
-    let minor = match money.currency.as_str() {
-        "ISK" | "UGX" => money.minor / 100,
-        "MGA" => money.minor.saturating_mul(100),
-        _ => money.minor,
-    };
-    Money::new(minor, money.currency).unwrap_or(money)
+fn in_iso_units(money: Money) -> Option<Money> {
+    match money.currency.as_str() {
+        "ISK" | "UGX" => money.divided_by(100),
+        "MGA" => money.times(100).ok(),
+        _ => Some(money),
+    }
 }

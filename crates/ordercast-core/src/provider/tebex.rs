@@ -33,9 +33,7 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
         order: body.order(&["/subject/custom/order_id"]),
         attempt: body.attempt(&["/subject/transaction_id"]),
         amount: body.decimal("/subject/price/amount", "/subject/price/currency"),
-        refund: None,
-        refunded: None,
-        disputed: None,
         occurred_at: body.rfc3339("/date"),
+        ..Told::default()
     })
 }

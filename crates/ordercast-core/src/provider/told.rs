@@ -1,11 +1,11 @@
 //! What a body says, before it is decided what its word means.
 
-use super::{Event, EventError, Mapping, Meaning, Subject};
+use super::{Amount, Event, EventError, Mapping, Meaning, Subject};
 use crate::{
     Timestamp,
-    ids::{AttemptId, OrderId, RefundId},
+    ids::{AttemptId, CaptureId, DisputeId, OrderId, RefundId},
     money::Money,
-    order::{DisputeState, Fact, Refunded},
+    order::{DisputeState, Fact, Mode, Refunded, UnreadableAmount},
 };
 
 #[derive(Clone, Debug, Default)]
@@ -14,16 +14,41 @@ pub struct Told {
     pub word: String,
     pub dedup_key: String,
     pub order: Option<OrderId>,
+    /// What stands where our order number belongs, when it is not one; at most 100 bytes.
+    pub named: Option<String>,
     pub attempt: Option<AttemptId>,
-    /// Of the payment.
-    pub amount: Option<Money>,
+    /// Of the payment; of this capture alone when `capture` is given.
+    pub amount: Amount,
+    /// `None`: the payment as a whole.
+    pub capture: Option<CaptureId>,
+    /// What the provider's own checkout asks for, after coupons and tax, if it tells.
+    pub total: Amount,
     pub refund: Option<RefundId>,
-    /// `None`: the whole.
-    pub refunded: Option<Refunded>,
-    /// What a dispute is about; `None`: the whole.
-    pub disputed: Option<Money>,
+    pub refunded: ToldRefund,
+    /// `None`: the provider has no names for disputes.
+    pub dispute: Option<DisputeId>,
+    /// What a dispute is about; not told: the whole.
+    pub disputed: Amount,
+    /// Test or live money, if the body tells.
+    pub mode: Option<Mode>,
+    /// Nothing in the body tells two events of equal content from one that is sent twice.
+    pub may_be_a_twin: bool,
     pub occurred_at: Option<Timestamp>,
 }
+
+/// How much a body says was given back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ToldRefund {
+    /// Such events tell no amount: by the provider's documentation they mean the whole.
+    #[default]
+    Whole,
+    /// By this refund. An event that should tell its amount and does not cannot be read.
+    Part(Amount),
+    /// By all refunds of the payment together.
+    Total(Amount),
+}
+
+const NO_AMOUNT: &str = "no amount";
 
 impl Told {
     pub fn event(self, mapping: &Mapping<'_>) -> Event {
@@ -45,7 +70,10 @@ impl Told {
             kind: self.word,
             dedup_key: Some(self.dedup_key),
             subject,
+            named: self.named,
             fact,
+            mode: self.mode,
+            may_be_a_twin: self.may_be_a_twin,
             occurred_at: self.occurred_at,
         }
     }
@@ -55,37 +83,88 @@ impl Told {
             .attempt
             .clone()
             .ok_or(EventError::Field("the payment's id"))?;
-        let dispute = |state| Fact::Disputed {
-            attempt: attempt.clone(),
-            state,
-            amount: self.disputed,
-        };
         Ok(match meaning {
             Meaning::Ignore | Meaning::Pending => Fact::PaymentPending { attempt },
             Meaning::Authorized => Fact::PaymentAuthorized { attempt },
             Meaning::Failed => Fact::PaymentFailed { attempt },
-            Meaning::Paid => Fact::Paid {
-                attempt,
-                amount: self.amount.ok_or(EventError::Field("the amount"))?,
+            Meaning::Paid | Meaning::Captured => match &self.amount {
+                Amount::NotTold => return Err(EventError::Field("the amount")),
+                Amount::Unreadable(told) => unreadable(attempt, UnreadableAmount::Payment, told),
+                Amount::Told(amount) => Fact::Paid {
+                    attempt,
+                    amount: *amount,
+                    capture: self.capture.clone(),
+                    total: self.total.money(),
+                },
             },
-            Meaning::Refunded => Fact::Refunded {
+            Meaning::CaptureFailed => Fact::CaptureFailed {
                 attempt,
-                refund: self.refund.clone(),
-                amount: self.refunded.unwrap_or(Refunded::Whole),
+                capture: self.capture.clone(),
+                amount: self.amount.money(),
             },
+            Meaning::NothingDue => Fact::NothingDue { attempt },
+            Meaning::Refunded => self.refund(attempt),
             Meaning::RefundReversed => Fact::RefundReversed {
                 attempt,
                 refund: self.refund.clone(),
-                amount: match self.refunded {
-                    Some(Refunded::Part(amount)) => Some(amount),
-                    Some(Refunded::Whole | Refunded::Total(_)) | None => None,
+                amount: match &self.refunded {
+                    ToldRefund::Part(amount) => amount.money(),
+                    ToldRefund::Whole | ToldRefund::Total(_) => None,
                 },
             },
-            Meaning::DisputeInquiry => dispute(DisputeState::Inquiry),
-            Meaning::DisputeOpened => dispute(DisputeState::Opened),
-            Meaning::DisputeWon => dispute(DisputeState::Won),
-            Meaning::DisputeLost => dispute(DisputeState::Lost),
-            Meaning::DisputeExpired => dispute(DisputeState::Expired),
+            Meaning::DisputeInquiry => self.dispute(attempt, DisputeState::Inquiry),
+            Meaning::DisputeOpened => self.dispute(attempt, DisputeState::Opened),
+            Meaning::DisputeWon => self.dispute(attempt, DisputeState::Won),
+            Meaning::DisputeLost => self.dispute(attempt, DisputeState::Lost),
+            Meaning::DisputeAccepted => self.dispute(attempt, DisputeState::Accepted),
+            Meaning::DisputeExpired => self.dispute(attempt, DisputeState::Expired),
         })
+    }
+
+    fn refund(&self, attempt: AttemptId) -> Fact {
+        let (amount, of): (&Amount, fn(Money) -> Refunded) = match &self.refunded {
+            ToldRefund::Whole => {
+                return Fact::Refunded {
+                    attempt,
+                    refund: self.refund.clone(),
+                    amount: Refunded::Whole,
+                };
+            }
+            ToldRefund::Part(amount) => (amount, Refunded::Part),
+            ToldRefund::Total(amount) => (amount, Refunded::Total),
+        };
+        match amount {
+            Amount::Told(money) => Fact::Refunded {
+                attempt,
+                refund: self.refund.clone(),
+                amount: of(*money),
+            },
+            Amount::Unreadable(told) => unreadable(attempt, UnreadableAmount::Refund, told),
+            Amount::NotTold => unreadable(attempt, UnreadableAmount::Refund, NO_AMOUNT),
+        }
+    }
+
+    /// An amount decides where money may be lost; that a dispute was won, or is only a question, is
+    /// true without it.
+    fn dispute(&self, attempt: AttemptId, state: DisputeState) -> Fact {
+        match &self.disputed {
+            Amount::Unreadable(told) if state.may_cost() => {
+                unreadable(attempt, UnreadableAmount::Dispute, told)
+            }
+            amount => Fact::Disputed {
+                attempt,
+                state,
+                amount: amount.money(),
+                dispute: self.dispute.clone(),
+            },
+        }
+    }
+}
+
+fn unreadable(attempt: AttemptId, about: UnreadableAmount, told: &str) -> Fact {
+    Fact::Unreadable {
+        attempt,
+        about,
+        told: told.to_owned(),
     }
 }

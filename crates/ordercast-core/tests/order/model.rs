@@ -102,7 +102,9 @@ impl Model {
 
     fn hear(&mut self, fact: &Fact, before: Status) -> bool {
         match fact {
-            Fact::Paid { attempt, amount } => {
+            Fact::Paid {
+                attempt, amount, ..
+            } => {
                 let others: i64 = self.net() - self.of(attempt.as_str()).net();
                 let money = self.of(attempt.as_str());
                 if money.captured.is_none() {

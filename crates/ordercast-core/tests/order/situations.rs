@@ -297,6 +297,7 @@ fn a_dispute_may_be_about_a_part_and_in_a_foreign_currency() {
             attempt: attempt("a"),
             state: DisputeState::Lost,
             amount: Some(amount),
+            dispute: None,
         })
     };
     let euros = Money::new(50, Currency::new("EUR").expect("code")).expect("range");
@@ -488,10 +489,7 @@ fn refunds_by_the_shop() {
 #[test]
 fn another_currency_is_flagged_not_counted() {
     let euro = Money::new(199, Currency::new("EUR").expect("code")).expect("range");
-    let told = Input::Hear(Fact::Paid {
-        attempt: attempt("a"),
-        amount: euro,
-    });
+    let told = Input::Hear(Fact::paid(attempt("a"), euro));
     check(std::slice::from_ref(&told), New, &[Flag::AmountMismatch]);
     check(&[told, paid("b", 199)], Paid, &[Flag::AmountMismatch]);
 }

@@ -5,8 +5,8 @@ use ordercast_core::{
     ids::{AttemptId, RefundId, SourceId, Version},
     money::{Currency, Money},
     order::{
-        Actor, Cause, Content, DisputeState, Facets, Fact, FulfilmentStep, Item, Mode, Observed,
-        Order, Refunded, Request, Rules, Target, follow, observe, request,
+        Actor, Cause, Content, DisputeState, Facets, Fact, FulfilmentStep, Heard, Item, Mode,
+        Observed, Order, Refunded, Request, Rules, Target, follow, observe, request,
     },
 };
 
@@ -70,10 +70,7 @@ pub fn ask(target: Target) -> Input {
 }
 
 pub fn paid(name: &str, minor: i64) -> Input {
-    Hear(Fact::Paid {
-        attempt: attempt(name),
-        amount: usd(minor),
-    })
+    Hear(Fact::paid(attempt(name), usd(minor)))
 }
 
 pub fn pending(name: &str) -> Fact {
@@ -131,6 +128,7 @@ pub fn dispute(name: &str, state: DisputeState) -> Input {
         attempt: attempt(name),
         state,
         amount: None,
+        dispute: None,
     })
 }
 
@@ -145,9 +143,16 @@ pub fn fulfil(step: FulfilmentStep, items: &[&str]) -> Input {
     })
 }
 
+fn at_time(fact: &Fact, occurred_at: Option<Timestamp>) -> Heard<'_> {
+    Heard {
+        occurred_at,
+        ..Heard::new(fact)
+    }
+}
+
 /// The order after the input and what follows from it, and whether anything changed.
 pub fn step(order: &Order, input: &Input) -> (Order, bool) {
-    let heard = |fact, at| match observe(order, fact, at, &cause(1)) {
+    let heard = |fact, at| match observe(order, &at_time(fact, at), &cause(1)) {
         Observed::Changed(changed) => Some(*changed),
         Observed::Ignored(reason) => {
             assert!(!reason.is_empty(), "what is ignored has its reason");

@@ -51,10 +51,7 @@ pub fn money(minor: i64, currency: &str) -> Money {
 }
 
 pub fn paid(id: &str, minor: i64, currency: &str) -> Fact {
-    Fact::Paid {
-        attempt: attempt(id),
-        amount: money(minor, currency),
-    }
+    Fact::paid(attempt(id), money(minor, currency))
 }
 
 pub fn disputed(id: &str, state: DisputeState) -> Fact {
@@ -62,6 +59,7 @@ pub fn disputed(id: &str, state: DisputeState) -> Fact {
         attempt: attempt(id),
         state,
         amount: None,
+        dispute: None,
     }
 }
 
@@ -70,6 +68,7 @@ pub fn disputed_part(id: &str, state: DisputeState, amount: Money) -> Fact {
         attempt: attempt(id),
         state,
         amount: Some(amount),
+        dispute: None,
     }
 }
 

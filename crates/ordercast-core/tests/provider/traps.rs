@@ -109,6 +109,7 @@ fn mollies_refunds_are_told_apart_by_their_ids() {
         attempt: attempt("tr_1"),
         state: DisputeState::Lost,
         amount: Some(money(199, "EUR")),
+        dispute: None,
     };
     assert_eq!(
         facts,

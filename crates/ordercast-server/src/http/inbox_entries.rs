@@ -16,10 +16,10 @@ use ordercast_core::{
     OrderId, ProjectId,
     access::{Action, Object},
     ids::{AttemptId, SourceId},
-    order::{Actor, Cause, Observed, Status, observe},
+    order::{Actor, Cause, Heard, Observed, Status, observe},
     provider::{self, Event, Provider, Request, Subject, mollie_payment},
 };
-use ordercast_store::{Found, InboxRow, InboxState};
+use ordercast_store::{Found, InboxRow, InboxState, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -282,7 +282,7 @@ pub async fn dry_run(
     };
     let mut would = Vec::new();
     for event in events {
-        would.push(judge(&app, project, &source.id, event).await?);
+        would.push(judge(&app, project, source, event).await?);
     }
     Ok(Json(DryRunView { events: would }))
 }
@@ -291,7 +291,7 @@ pub async fn dry_run(
 async fn judge(
     app: &App,
     project: ProjectId,
-    source: &SourceId,
+    source: &Source,
     event: Event,
 ) -> Result<WouldView, Problem> {
     let (order_id, attempt_id) = match &event.subject {
@@ -310,7 +310,11 @@ async fn judge(
         (None, None) => None,
     };
     let is_known = match &event.dedup_key {
-        Some(key) => app.store.inbox_knows(source.clone(), key.clone()).await?,
+        Some(key) => {
+            app.store
+                .inbox_knows(source.id.clone(), key.clone())
+                .await?
+        }
         None => false,
     };
     let (state, reason, to) = if is_known {
@@ -338,7 +342,7 @@ async fn judge(
 fn verdict(
     event: &Event,
     found: Option<&Arc<Found>>,
-    source: &SourceId,
+    source: &Source,
 ) -> (&'static str, String, Option<Status>) {
     match (&event.subject, &event.fact, found) {
         (Subject::Unknown, ..) => ("unknown", format!("no rule for {}", event.kind), None),
@@ -354,14 +358,21 @@ fn verdict(
         }
         (_, Some(fact), Some(found)) => {
             let cause = Cause {
-                actor: Actor::Provider(source.clone()),
+                actor: Actor::Provider(source.id.clone()),
                 reason: event.kind.clone(),
                 at: clock::now(),
             };
-            match observe(&found.order, fact, event.occurred_at, &cause) {
+            let heard = Heard {
+                fact,
+                occurred_at: event.occurred_at,
+                mode: event.mode,
+                source: Some(&source.id),
+                rule: source.settings.price_rule,
+            };
+            match observe(&found.order, &heard, &cause) {
                 Observed::Ignored(reason) => ("ignored", reason.to_owned(), None),
                 Observed::Changed(changed) => {
-                    let reason = changed.summary(&found.order);
+                    let reason = changed.summary();
                     ("applied", reason, Some(changed.to))
                 }
             }

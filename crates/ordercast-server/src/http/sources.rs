@@ -22,6 +22,7 @@ use ordercast_core::{
     ProjectId,
     access::{Action, Object},
     ids::SourceId,
+    order::PriceRule,
     provider::{Meaning, Provider, SourceSettings, StandardFields},
 };
 use ordercast_store::{Change, Outcome, Source, SourceChange, SourceOutcome, Submission};
@@ -78,6 +79,9 @@ struct SettingsBody {
     /// ones are. An empty list: from anywhere.
     #[schema(example = json!(["18.209.80.3", "185.30.20.0/24"]))]
     addresses: Option<Vec<String>>,
+    /// When its payments count as the price: `exact` (the default), `at_least` so many percent of it,
+    /// or `provider_total`, what the provider's own checkout asked for.
+    price_rule: Option<PriceRule>,
     /// Where the provider's API is; without it, where it says.
     #[schema(max_length = 500, example = "https://api.sandbox.provider.example")]
     api_url: Option<String>,
@@ -103,6 +107,7 @@ pub struct SourceView {
     fields: Option<StandardFields>,
     #[schema(value_type = Vec<String>)]
     addresses: Vec<IpNet>,
+    price_rule: PriceRule,
     /// Whence the provider says that they come.
     provider_addresses: &'static [&'static str],
     #[schema(required)]
@@ -144,6 +149,7 @@ fn view(source: &Source) -> SourceView {
         webhook_id: settings.webhook_id.clone(),
         fields: settings.fields.clone(),
         addresses: settings.addresses.clone(),
+        price_rule: settings.price_rule,
         provider_addresses: source.provider.addresses(),
         api_url: settings.api_url.clone(),
         secret_before_until: until.filter(|until| *until > now).map(Time),
@@ -426,6 +432,7 @@ fn settings(
         mapping: wanted.mapping.unwrap_or(before.mapping),
         webhook_id: wanted.webhook_id.or(before.webhook_id),
         fields: wanted.fields.or(before.fields),
+        price_rule: wanted.price_rule.unwrap_or(before.price_rule),
         api_url: wanted.api_url.or(before.api_url),
     };
     if let Some(url) = &settings.api_url {

@@ -9,10 +9,11 @@ use crate::{InboxEntry, InboxOutcome, InboxState};
 use ordercast_core::{
     OrderId, Timestamp,
     ids::{AttemptId, SourceId},
-    order::{Actor, Cause, Fact, Observed, observe},
-    provider::{Event, Subject},
+    order::{Actor, Cause, Fact, Heard, Mode, Observed, PriceRule, observe},
+    provider::{Event, SourceSettings, Subject},
 };
 use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 
 /// Parked events applied when their order appears; far above what one order has.
 const PARKED_MAX: u32 = 1_000;
@@ -52,7 +53,11 @@ pub(super) fn receive(
         reason,
     } = judge(batch, entry, at)?;
     let kind = event.map_or("unreadable", |event| &event.kind);
-    let fact = event.and_then(|event| event.fact.as_ref());
+    let fact = event.and_then(|event| {
+        let fact = event.fact.clone()?;
+        let mode = event.mode;
+        Some(StoredFact { fact, mode })
+    });
     let occurred_at = event.and_then(|event| event.occurred_at);
     let sql = if is_again { READ_AGAIN } else { INSERT };
     batch.connection.prepare_cached(sql)?.execute(params![
@@ -64,7 +69,7 @@ pub(super) fn receive(
         at.millis(),
         state.as_str(),
         reason,
-        fact.map(json).transpose()?,
+        fact.as_ref().map(json).transpose()?,
         order.map(OrderId::get),
         attempt.map(AttemptId::as_str),
         occurred_at.map(Timestamp::millis),
@@ -208,32 +213,74 @@ fn apply_event(
     event: &Event,
     cause: &Cause,
 ) -> rusqlite::Result<(InboxState, String)> {
-    apply_fact(batch, row, event.fact.as_ref(), event.occurred_at, cause)
+    let fact = event.fact.clone().map(|fact| StoredFact {
+        fact,
+        mode: event.mode,
+    });
+    apply_fact(batch, row, fact.as_ref(), event.occurred_at, cause)
 }
 
 fn apply_fact(
     batch: &mut Batch,
     row: &mut OrderRow,
-    fact: Option<&Fact>,
+    stored: Option<&StoredFact>,
     occurred_at: Option<Timestamp>,
     cause: &Cause,
 ) -> rusqlite::Result<(InboxState, String)> {
-    let Some(fact) = fact else {
+    let Some(StoredFact { fact, mode }) = stored else {
         return Ok((InboxState::Ignored, NOTHING.to_owned()));
     };
-    Ok(match observe(&row.order, fact, occurred_at, cause) {
+    let source = match &cause.actor {
+        Actor::Provider(source) => Some(source),
+        Actor::ApiKey(_) | Actor::Buyer(_) | Actor::Rule(_) => None,
+    };
+    let heard = Heard {
+        fact,
+        occurred_at,
+        mode: *mode,
+        source,
+        rule: price_rule(batch, fact, source)?,
+    };
+    Ok(match observe(&row.order, &heard, cause) {
         Observed::Ignored(reason) => (InboxState::Ignored, reason.to_owned()),
         Observed::Changed(changed) => {
-            let reason = changed.summary(&row.order);
+            let reason = changed.summary();
             batch.store(row, *changed, cause)?;
             (InboxState::Applied, reason)
         }
     })
 }
 
+/// A fact as rows keep it, with the kind of money that it is about.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredFact {
+    #[serde(flatten)]
+    fact: Fact,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mode: Option<Mode>,
+}
+
+/// Of the source, as it is set now; it is asked only where it decides.
+fn price_rule(
+    batch: &Batch,
+    fact: &Fact,
+    source: Option<&SourceId>,
+) -> rusqlite::Result<PriceRule> {
+    let (Fact::Paid { .. } | Fact::NothingDue { .. }, Some(source)) = (fact, source) else {
+        return Ok(PriceRule::Exact);
+    };
+    let settings: Option<String> = batch
+        .connection
+        .prepare_cached("SELECT settings FROM sources WHERE source = ?1")?
+        .query_row([source.as_str()], |row| row.get(0))
+        .optional()?;
+    let settings = settings.and_then(|text| serde_json::from_str::<SourceSettings>(&text).ok());
+    Ok(settings.unwrap_or_default().price_rule)
+}
+
 struct Parked {
     inbox_id: i64,
-    fact: Option<Fact>,
+    fact: Option<StoredFact>,
     attempt: Option<AttemptId>,
     occurred_at: Option<Timestamp>,
     cause: Cause,

@@ -8,7 +8,7 @@ use super::{
 use crate::{Outcome, Prune};
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
-    order::{Actor, Cause, Fact, Observed, observe},
+    order::{Actor, Cause, Fact, Heard, Observed, observe},
 };
 use rusqlite::{Connection, params};
 
@@ -48,7 +48,7 @@ pub(super) fn expire(
     if row.order.expires_at > at {
         return Ok(Outcome::Unchanged { status, version });
     }
-    match observe(&row.order, &Fact::Expired, None, &cause) {
+    match observe(&row.order, &Heard::new(&Fact::Expired), &cause) {
         Observed::Ignored(_) => Ok(Outcome::Unchanged { status, version }),
         Observed::Changed(changed) => {
             batch.store(&mut row, *changed, &cause)?;

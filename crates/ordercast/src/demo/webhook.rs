@@ -316,7 +316,10 @@ mod tests {
         let paid = fact(Kind::OrderPaid, Mode::Combined);
         assert_eq!(fact(Kind::OrderPaid, Mode::Separate), paid);
         assert_eq!(fact(Kind::Payment, Mode::Separate), paid);
-        let Some(Fact::Paid { attempt, amount }) = paid else {
+        let Some(Fact::Paid {
+            attempt, amount, ..
+        }) = paid
+        else {
             panic!("not a payment: {paid:?}")
         };
         assert_eq!(Money::parse("1.99", amount.currency), Ok(amount));
