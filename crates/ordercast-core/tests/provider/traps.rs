@@ -277,7 +277,7 @@ fn amounts_in_currencies_of_other_places() {
     );
     // What cannot be in such a currency is not rounded.
     let half_a_yen = event(Provider::Paypal, &paypal("0.50", "JPY"));
-    assert!(matches!(half_a_yen.subject, Subject::Unreadable(_)));
+    assert!(matches!(half_a_yen.fact, Some(Fact::Unreadable { .. })));
 }
 
 #[test]
