@@ -1,6 +1,12 @@
 //! The server's configuration. The field docs are the reference that `ordercast config` prints;
 //! the names of environment variables and of the file's keys derive from the fields.
 
+mod layers;
+mod names;
+
+pub use layers::{Origin, Setting};
+pub use names::OTHER_VARIABLES;
+
 use crate::{
     auth::{Rates, jwks::address::Reach},
     outbound::guard::Policy,
@@ -8,14 +14,26 @@ use crate::{
 };
 use confique::Config as Layered;
 use ipnet::IpNet;
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// File keys as they stand; environment variables `ORDERCAST_` and the upper-case name.
 #[derive(Clone, Layered)]
+#[config(layer_attr(derive(Clone, serde::Serialize)))]
 pub struct Config {
     /// Address and port to listen on. Port 0 takes a free one.
     #[config(env = "ORDERCAST_LISTEN", default = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+
+    /// Address and port of the internal listener: `/metrics`, `/health/live`, `/health/ready`, `/docs`
+    /// and `/openapi.json`. They need no key, so keep it in the operator's own network. Without it,
+    /// loopback at the port 1000 above that of `listen`, or a free one when that is taken; the log
+    /// says which.
+    #[config(env = "ORDERCAST_INTERNAL_LISTEN")]
+    pub internal_listen: Option<SocketAddr>,
 
     /// Folder of the database and of generated keys; made if it is missing.
     #[config(env = "ORDERCAST_DATA_DIR", default = "ordercast-data")]
@@ -106,6 +124,15 @@ pub struct Config {
     #[config(env = "ORDERCAST_CONNECT_BURST", default = 20000)]
     pub connect_burst: u32,
 
+    /// Log every request: method, path without its query, status, time, address and request id. Polls
+    /// of orders that are answered out of memory and realtime frames are counted, not logged.
+    #[config(env = "ORDERCAST_ACCESS_LOG", default = false)]
+    pub access_log: bool,
+
+    /// Log requests that take at least this long, milliseconds; 0: none. Not those that ask to wait.
+    #[config(env = "ORDERCAST_SLOW_REQUEST_MS", default = 1000)]
+    pub slow_request_ms: u32,
+
     /// Networks of the proxies in front of the server, for example ["10.0.0.0/8"]. From them, and from
     /// nobody else, `Forwarded` or `X-Forwarded-For` is believed: the limit per address then counts
     /// clients, not proxies.
@@ -177,6 +204,22 @@ impl fmt::Debug for Config {
 pub enum ConfigError {
     #[error("{0}")]
     Layer(#[from] confique::Error),
+    #[error("cannot read the configuration file {file}: {source}")]
+    File { file: PathBuf, source: io::Error },
+    #[error("{file} is not TOML: {why}")]
+    Syntax { file: PathBuf, why: String },
+    #[error("{file}: there is no setting {key}; {hint}")]
+    UnknownKey {
+        file: PathBuf,
+        key: String,
+        hint: String,
+    },
+    #[error("there is no variable {name}; {hint}")]
+    UnknownVariable { name: String, hint: String },
+    #[error("{file}: {why}")]
+    Setting { file: PathBuf, why: String },
+    #[error("the settings cannot be shown: {0}")]
+    Show(String),
     #[error("{name} is {value}; it must be {rule}")]
     Value {
         name: &'static str,
@@ -193,12 +236,11 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] naming the setting.
-    pub fn load(flags: Partial, file: Option<&std::path::Path>) -> Result<Self, ConfigError> {
+    pub fn load(flags: Partial, file: Option<&Path>) -> Result<Self, ConfigError> {
+        names::check_variables(std::env::vars_os())?;
         let mut builder = Self::builder().preloaded(flags).env();
         if let Some(file) = file {
-            // A file that was named must be there.
-            let file = confique::File::with_format(file, confique::FileFormat::Toml).required();
-            builder = builder.preloaded(file.load()?);
+            builder = builder.preloaded(read_file(file)?);
         }
         let config = builder.load()?;
         config.check()?;
@@ -318,4 +360,21 @@ impl Config {
     pub fn reference() -> String {
         confique::toml::template::<Self>(confique::toml::FormatOptions::default())
     }
+}
+
+/// A file that was named must be there, and every key in it must be a setting.
+fn read_file(file: &Path) -> Result<Partial, ConfigError> {
+    let text = std::fs::read_to_string(file).map_err(|source| ConfigError::File {
+        file: file.to_owned(),
+        source,
+    })?;
+    let syntax = |error: toml::de::Error| ConfigError::Syntax {
+        file: file.to_owned(),
+        why: error.to_string(),
+    };
+    names::check_keys(&text.parse().map_err(syntax)?, file)?;
+    toml::from_str(&text).map_err(|error| ConfigError::Setting {
+        file: file.to_owned(),
+        why: error.to_string(),
+    })
 }

@@ -3,6 +3,7 @@
 mod backup;
 mod bench;
 mod catalogue;
+mod config;
 mod demo;
 mod doctor;
 mod hidden;
@@ -30,7 +31,8 @@ Examples:
   ordercast listen --forward http://127.0.0.1:3000/webhooks
   ordercast trigger order_paid --order 1000001 --twice
   ordercast catalogue load shop.json   items of a file into the demo's catalogue
-  ordercast config                     every setting with its default and what it does";
+  ordercast config                     every setting with its default and what it does
+  ordercast config check --config /etc/ordercast.toml";
 
 /// Self-hosted order status tracking: every status of an order, at once, without loss.
 #[derive(Debug, Parser)]
@@ -68,8 +70,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Measure: load generators for this server
     Bench(bench::BenchArgs),
-    /// Print the configuration reference: a file with every setting and its default
-    Config,
+    /// Print the configuration reference, check a configuration, or show what is in force
+    Config(config::ConfigArgs),
 }
 
 fn main() -> ExitCode {
@@ -106,9 +108,35 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Restore(args) => backup::restore(&args)?,
         Command::Bench(args) => bench::run(args).await?,
         Command::Catalogue(command) => catalogue::run(command).await?,
-        // Its findings are its exit code.
+        // Their findings are their exit code.
+        Command::Config(args) => return config::run(&args),
         Command::Doctor(args) => return doctor::run(&args).await,
-        Command::Config => print!("{}", ordercast_server::config::Config::reference()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use ordercast_server::config::OTHER_VARIABLES;
+
+    /// A server refuses variables that it does not know: those of options must be known to it.
+    #[test]
+    fn the_variable_of_every_option_is_known_to_the_configuration() {
+        let reference = ordercast_server::config::Config::reference();
+        let mut commands = vec![Cli::command()];
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
+            let variables = command.get_arguments().filter_map(clap::Arg::get_env);
+            for variable in variables.filter_map(|name| name.to_str()) {
+                let is_setting = reference.contains(variable);
+                let is_other = OTHER_VARIABLES.contains(&variable);
+                assert!(
+                    is_setting || is_other,
+                    "{variable} is unknown to the server"
+                );
+            }
+        }
+    }
 }
