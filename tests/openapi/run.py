@@ -46,10 +46,14 @@ class Server:
     def __init__(self, folder: str):
         self.folder = folder
         self.log: list[str] = []
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        with socket.socket() as public, socket.socket() as internal:
+            ports = []
+            for probe in (public, internal):
+                probe.bind(("127.0.0.1", 0))
+                ports.append(probe.getsockname()[1])
+        port, internal_port = ports
         self.base = f"http://127.0.0.1:{port}"
+        self.internal = f"http://127.0.0.1:{internal_port}"
         self._process = subprocess.Popen(
             [BINARY, "serve", "--listen", f"127.0.0.1:{port}", "--data-dir", folder],
             stdin=subprocess.DEVNULL,
@@ -61,6 +65,7 @@ class Server:
                 "RUST_BACKTRACE": "1",
                 "ORDERCAST_LOG": "warn,ordercast=info",
                 "ORDERCAST_DRAIN_SECONDS": "0",
+                "ORDERCAST_INTERNAL_LISTEN": f"127.0.0.1:{internal_port}",
                 "ORDERCAST_ROOT_KEY": ROOT_KEY,
                 # One caller asks all of it.
                 "ORDERCAST_REQUESTS_PER_KEY": "0",
@@ -150,7 +155,8 @@ def check(server: Server, credentials: dict, name: str) -> bool:
     command = [
         str(Path(sys.executable).parent / "schemathesis"),
         *("--config-file", str(file)),
-        *("run", f"{server.base}/openapi.json"),
+        # The document is on the internal listener, what it describes on the public one.
+        *("run", f"{server.internal}/openapi.json", "--url", server.base),
         *which,
         *("--max-examples", str(examples), "--seed", SEED),
         *sys.argv[1:],

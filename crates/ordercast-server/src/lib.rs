@@ -9,6 +9,7 @@ pub mod config;
 pub mod delivery;
 mod http;
 pub mod inbox;
+mod internal;
 pub mod jobs;
 mod keys;
 pub mod outbound;
@@ -20,8 +21,9 @@ use auth::Auth;
 use axum::Router;
 use config::Config;
 use delivery::{Dispatcher, sending::Sending};
-use http::{App, Front, Listener, Shutdown};
+use http::{App, Front, Listener, Shutdown, measure::RequestLog};
 use inbox::Inbox;
+use internal::Internal;
 use jobs::{Jobs, Retention};
 pub use keys::SecretsKeyError;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -58,6 +60,11 @@ pub enum StartError {
         address: SocketAddr,
         source: io::Error,
     },
+    #[error("cannot listen on internal_listen {address}: {source}; choose another address")]
+    InternalListen {
+        address: SocketAddr,
+        source: io::Error,
+    },
     #[error("cannot use webhook_certificates {path}: {why}")]
     WebhookCertificates { path: PathBuf, why: String },
     #[error("cannot read the projects: {0}")]
@@ -67,16 +74,20 @@ pub enum StartError {
 /// A server with its store open and its port bound, that does not serve yet.
 pub struct Bound {
     pub address: SocketAddr,
+    /// Where metrics, health and the documentation are.
+    pub internal_address: SocketAddr,
     /// The operator's key, given or made.
     pub root_key: String,
     pub database: PathBuf,
     listener: Listener,
+    internal: Internal,
     /// How long a client may take for a request's head.
     head: Duration,
     tls: Option<Secured>,
     app: App,
     realtime: Realtime,
     retention: Retention,
+    request_log: RequestLog,
     shutdown: watch::Sender<Shutdown>,
 }
 
@@ -111,6 +122,12 @@ impl Bound {
             address: config.listen,
             source,
         })?;
+        let internal = Internal::bind(&config, listener.address)
+            .await
+            .map_err(|source| StartError::InternalListen {
+                address: config.internal_listen.unwrap_or(config.listen),
+                source,
+            })?;
         let tls = config.tls_files().map(Secured::open).transpose()?;
         let database = config.data_dir.join(DATABASE);
         let seed = u64::from_le_bytes(clock::random());
@@ -143,14 +160,17 @@ impl Bound {
         };
         Ok(Self {
             address: listener.address,
+            internal_address: internal.address,
             root_key,
             database,
             listener,
+            internal,
             head: Duration::from_secs(config.head_seconds.into()),
             tls,
             app,
             realtime,
             retention: Retention::from(&config),
+            request_log: RequestLog::from(&config),
             shutdown,
         })
     }
@@ -180,6 +200,7 @@ impl Bound {
     #[must_use]
     pub fn serve(self, more: Router) -> Server {
         let store = self.app.store.clone();
+        let internal_address = self.internal.address;
         let mut jobs = Jobs::start(&self.app.store, self.retention, &self.app.stopping);
         let dispatcher = Dispatcher::new(Arc::clone(&self.app.sending));
         jobs.add(dispatcher.run(self.app.stopping.clone()));
@@ -188,10 +209,14 @@ impl Bound {
             self.app.auth.clone(),
             self.app.stopping.clone(),
         ));
+        jobs.add(
+            self.internal
+                .serve(self.app.clone(), self.app.stopping.clone()),
+        );
         let router = http::router(self.app.clone())
             .merge(self.realtime.router())
             .merge(more);
-        let router = http::finish(router);
+        let router = http::finish(router, self.request_log);
         let front = Front {
             websockets: self.realtime.websockets(),
             router,
@@ -201,6 +226,7 @@ impl Bound {
         };
         let serving = tokio::spawn(self.listener.serve(front));
         Server {
+            internal_address,
             store,
             shutdown: self.shutdown,
             serving,
@@ -213,6 +239,7 @@ impl Bound {
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
+    internal_address: SocketAddr,
     store: Store,
     shutdown: watch::Sender<Shutdown>,
     serving: JoinHandle<()>,
@@ -221,6 +248,12 @@ pub struct Server {
 }
 
 impl Server {
+    /// Where metrics, health and the documentation are.
+    #[must_use]
+    pub const fn internal_address(&self) -> SocketAddr {
+        self.internal_address
+    }
+
     /// Returns when the database has failed: every change is refused from then on, and the process
     /// must end.
     pub async fn failed(&self) {

@@ -75,7 +75,12 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let has_own_root_key = config.root_key.is_some();
     let key_file = config.data_dir.join("root.key");
     let bound = Bound::open(config).await?;
-    tracing::info!(address = %bound.address, database = %bound.database.display(), "serving");
+    tracing::info!(
+        address = %bound.address,
+        internal = %bound.internal_address,
+        database = %bound.database.display(),
+        "serving"
+    );
     if !has_own_root_key {
         tracing::info!(file = %key_file.display(), "the operator's key is in this file");
     }

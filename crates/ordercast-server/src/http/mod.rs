@@ -31,6 +31,7 @@ pub mod problem;
 mod project_settings;
 mod projects;
 mod render;
+mod request_id;
 mod serve;
 mod sources;
 mod store_api;
@@ -60,17 +61,31 @@ pub struct App {
     pub stopping: watch::Receiver<Shutdown>,
 }
 
+impl App {
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow() == Shutdown::Now
+    }
+}
+
+/// What the public port has.
 pub fn router(app: App) -> Router {
-    let (router, mut document) = routes().split_for_parts();
+    let (router, _) = routes().split_for_parts();
+    router.with_state(app)
+}
+
+/// What the internal listener has: nothing that buyers, shops or providers need.
+pub fn internal_router(app: App) -> Router {
+    let (_, mut document) = routes().split_for_parts();
     openapi::complete(&mut document);
-    router.merge(docs::router(document)).with_state(app)
+    ops::internal()
+        .merge(docs::router(document))
+        .fallback(no_such_path)
+        .with_state(app)
 }
 
 /// By who may call them. A route is made from its handler's documentation, so none is without.
 fn routes() -> OpenApiRouter<App> {
-    let open = OpenApiRouter::with_openapi(openapi::frame())
-        .routes(routes!(ops::health))
-        .routes(routes!(ops::metrics));
+    let open = OpenApiRouter::with_openapi(openapi::frame()).routes(routes!(ops::health));
     let of_operator =
         OpenApiRouter::new().routes(routes!(project_settings::list, projects::create));
     let of_shops = OpenApiRouter::new()
@@ -150,11 +165,11 @@ fn credentials() -> OpenApiRouter<App> {
 }
 
 /// Answers and layers that every route has, those of the realtime and of the demo included.
-pub fn finish(router: Router) -> Router {
+pub fn finish(router: Router, log: measure::RequestLog) -> Router {
     router
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn(measure::measure))
+        .layer(middleware::from_fn_with_state(log, measure::measure))
 }
 
 async fn no_such_path() -> Problem {

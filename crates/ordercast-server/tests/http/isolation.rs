@@ -85,7 +85,7 @@ struct Operation {
 
 /// Every operation of the document that is of a project, with the ids of whoever is asked for.
 async fn operations(f: &Fixture, project: &Value, order: &Value) -> Vec<Operation> {
-    let document = f.get("/openapi.json", "").await.json();
+    let document = f.internal("/openapi.json").await.json();
     let paths = document["paths"].as_object().expect("paths");
     let mut operations = Vec::new();
     for (template, item) in paths {

@@ -8,6 +8,7 @@ mod event_feed;
 mod hostile;
 mod idempotency;
 mod interleavings;
+mod internal;
 mod isolation;
 mod jwt_attacks;
 mod jwt_keys;

@@ -10,7 +10,7 @@ const REWRITE: &str = "ORDERCAST_WRITE_OPENAPI";
 #[tokio::test]
 async fn the_committed_document_is_the_served_one() {
     let f = start_default().await;
-    let answer = f.get("/openapi.json", "").await;
+    let answer = f.internal("/openapi.json").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.headers["content-type"], "application/json");
     let served = serde_json::to_string_pretty(&answer.json()).expect("JSON") + "\n";
@@ -34,7 +34,7 @@ async fn the_committed_document_is_the_served_one() {
 #[tokio::test]
 async fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
     let f = start_default().await;
-    let document = f.get("/openapi.json", "").await.json();
+    let document = f.internal("/openapi.json").await.json();
     let mut references = Vec::new();
     collect(&document, &mut references);
     assert!(references.len() > 300, "{}", references.len());
@@ -77,11 +77,11 @@ async fn the_page_comes_whole_from_the_server() {
         "swagger-ui-bundle.js",
         "swagger-ui-standalone-preset.js",
     ] {
-        let answer = f.get(&format!("/docs/{part}"), "").await;
+        let answer = f.internal(&format!("/docs/{part}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{part}");
         assert_eq!(answer.headers["content-encoding"], "gzip", "{part}");
     }
-    let settings = f.get("/docs/swagger-initializer.js", "").await.text;
+    let settings = f.internal("/docs/swagger-initializer.js").await.text;
     assert!(settings.contains("\"/openapi.json\""), "{settings}");
     assert!(!settings.contains("://"), "{settings}");
 }

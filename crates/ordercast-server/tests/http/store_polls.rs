@@ -26,7 +26,7 @@ async fn check(f: &Fixture, path: &str, headers: &[(&str, &str)]) -> Answer {
 }
 
 async fn count(f: &Fixture, metric: &str) -> u64 {
-    let metrics = f.send(Method::GET, "/metrics", &[], "").await.text;
+    let metrics = f.internal("/metrics").await.text;
     let value = metrics.lines().find_map(|line| line.strip_prefix(metric));
     value.map_or(0, |value| value.trim().parse().expect("a count"))
 }

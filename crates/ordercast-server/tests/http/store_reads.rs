@@ -29,7 +29,7 @@ async fn become_status(f: &Fixture, order: i64, to: &str) {
 /// Waits until the server holds so many answers, as its gauge says.
 async fn until_held(f: &Fixture, count: usize) {
     loop {
-        let metrics = f.send(Method::GET, "/metrics", &[], "").await.text;
+        let metrics = f.internal("/metrics").await.text;
         let line = metrics
             .lines()
             .find_map(|line| line.strip_prefix("ordercast_order_watches "));

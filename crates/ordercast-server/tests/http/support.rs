@@ -33,6 +33,14 @@ pub struct Answer {
 }
 
 impl Answer {
+    async fn of(response: reqwest::Response) -> Self {
+        Self {
+            status: response.status(),
+            headers: response.headers().clone(),
+            text: response.text().await.expect("body"),
+        }
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
     }
@@ -139,6 +147,17 @@ impl Fixture {
         self.server = Mutex::new(Some(server));
     }
 
+    pub fn internal_address(&self) -> std::net::SocketAddr {
+        let server = self.server.lock().expect("server");
+        server.as_ref().expect("a server").internal_address()
+    }
+
+    /// Of the internal listener, which asks for no credential.
+    pub async fn internal(&self, path: &str) -> Answer {
+        let url = format!("http://{}{path}", self.internal_address());
+        Answer::of(self.client.get(url).send().await.expect("answer")).await
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -178,12 +197,7 @@ impl Fixture {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.send().await.expect("answer");
-        Answer {
-            status: response.status(),
-            headers: response.headers().clone(),
-            text: response.text().await.expect("body"),
-        }
+        Answer::of(request.send().await.expect("answer")).await
     }
 
     pub async fn get(&self, path: &str, bearer: &str) -> Answer {

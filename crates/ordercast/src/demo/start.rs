@@ -224,8 +224,8 @@ fn banner(bound: &Bound, keys: &Keys, demo: &Demo) -> String {
   Provider inbox  {base}/v1/inbox/{SOURCE}
   Webhooks        {webhooks_to}
   Health          {base}/health
-  Metrics         {base}/metrics
-  Admin           not in this version yet
+  Metrics         http://{internal}/metrics
+  API reference   http://{internal}/docs
 
   Project id      {project_id}
   API key         {api_key}
@@ -239,6 +239,7 @@ fn banner(bound: &Bound, keys: &Keys, demo: &Demo) -> String {
 ",
         version = env!("CARGO_PKG_VERSION"),
         address = bound.address,
+        internal = bound.internal_address,
         root_key = bound.root_key,
         database = bound.database.display(),
     )

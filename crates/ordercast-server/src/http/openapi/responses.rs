@@ -100,7 +100,6 @@ const LINK: &str = "/v1/link";
 pub fn complete(path: &str, operation: &mut Operation) {
     let surface = Surface::of(path);
     let statuses = match path {
-        "/metrics" => Vec::new(),
         // Takes what a provider sends, whatever it is, and tells nobody which sources there are.
         WEBHOOK => vec!["400", "401", "408", "413", "503"],
         _ => of_kind(surface, path, operation),

@@ -5,7 +5,7 @@
 //! wait, another credential than a user's JWT or the words of an error goes through the router.
 
 use super::{
-    super::{App, caller, measure},
+    super::{App, caller, measure, request_id},
     order,
 };
 use crate::clock;
@@ -42,6 +42,7 @@ pub fn answer<B>(app: &App, request: &Request<B>) -> Option<Response<Body>> {
     app.auth.limits().poll(project, id).ok()?;
     let mut response = order::show(app, &found, headers);
     add_cors(response.headers_mut());
+    request_id::answer(headers, response.headers_mut());
     measure::record(ROUTE, response.status().as_u16(), started.elapsed());
     Some(response)
 }
