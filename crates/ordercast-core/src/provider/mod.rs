@@ -13,8 +13,10 @@ mod meaning;
 mod mollie;
 mod paddle;
 mod paypal;
+mod question;
 mod razorpay;
 mod reference;
+mod secret;
 mod settings;
 mod signature;
 mod standard;
@@ -26,6 +28,8 @@ pub use amount::Amount;
 pub use meaning::{Mapping, Meaning};
 pub use mollie::payment as mollie_payment;
 pub use paypal::{Transmission as PaypalTransmission, transmission as paypal_transmission};
+pub use question::{About, Answered, Api, Authorization, Question, Reading, Thin, segment};
+pub use secret::{SecretOrigin, SecretRule};
 pub use settings::{AmountUnit, InvalidSettings, SourceSettings, StandardFields};
 pub use signature::{Request, Unverified};
 
@@ -152,7 +156,7 @@ impl Provider {
 /// provider signs a time. Not for PayPal, whose signature needs a certificate, nor for unsigned ones.
 ///
 /// # Errors
-/// [`Unverified`]; who asks must not learn why.
+/// [`Unverified`], for the log: who asks must not learn why.
 pub fn verify(
     provider: Provider,
     request: Request<'_>,
@@ -171,14 +175,20 @@ pub fn verify(
         Provider::CoinbaseBusiness => coinbase_business::verify,
         Provider::Tebex => tebex::verify,
         Provider::Standard => standard::verify,
-        Provider::Paypal | Provider::Mollie => return Err(Unverified),
+        Provider::Paypal | Provider::Mollie => return Err(Unverified::Unsigned),
     };
     // Every secret is tried, so that the time tells nothing of which.
-    let mut is_verified = false;
-    for secret in secrets {
-        is_verified |= !secret.is_empty() && check(request, secret, now);
+    let mut verdicts = Vec::with_capacity(secrets.len());
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        verdicts.push(check(request, secret, now));
     }
-    if is_verified { Ok(()) } else { Err(Unverified) }
+    verdicts
+        .into_iter()
+        .reduce(|one, other| match (one, other) {
+            (Ok(()), _) | (_, Ok(())) => Ok(()),
+            (Err(one), Err(other)) => Err(one.or(other)),
+        })
+        .unwrap_or(Err(Unverified::Mismatch))
 }
 
 /// Reads a verified body. `body_hash` stands in as the dedup key of what has no identity of its own.
@@ -282,6 +292,10 @@ pub enum EventError {
     NotJson,
     #[error("{0} is missing or not of the documented type")]
     Field(&'static str),
+    #[error("a thin event: it holds no object, and the source has no api_key to ask for it")]
+    Thin,
+    #[error("a thin event, and the provider knows nothing of the object that it names")]
+    Gone,
     #[error("the event is of project {got}, this source is for project {expected}")]
     Project { got: i64, expected: u32 },
 }

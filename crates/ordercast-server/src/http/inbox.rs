@@ -6,7 +6,7 @@
 use super::{App, body, client_address, openapi, path::At, problem::Problem};
 use crate::{
     clock,
-    inbox::{Opened, Unopened},
+    inbox::{Document, Opened, Unopened, refused::Refusal},
 };
 use axum::{
     Json,
@@ -55,7 +55,18 @@ pub async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let raw = body::read(body, body::WEBHOOK_BYTES_MAX).await?;
+    let registry = app.auth.registry();
+    let known = SourceId::new(&source)
+        .ok()
+        .and_then(|id| registry.source(&id));
+    let refused = |refusal: Refusal| app.inbox.refusals.note(known, &refusal);
+    let raw = match body::read(body, body::WEBHOOK_BYTES_MAX).await {
+        Ok(raw) => raw,
+        Err(problem) => {
+            refused(Refusal::new(problem.code, problem.title.clone()));
+            return Err(problem);
+        }
+    };
     let client = client_address::of(peer.ip(), &headers, &app.inbox.trusted_proxies);
     let headers: Vec<(&str, &str)> = headers
         .iter()
@@ -65,24 +76,34 @@ pub async fn receive(
         headers: &headers,
         body: &raw,
     };
-    let registry = app.auth.registry();
-    let source = SourceId::new(&source)
-        .ok()
-        .and_then(|id| registry.source(&id))
-        .filter(|source| source.settings.admits(client));
-    let Some(source) = source else {
+    let Some(source) = known.filter(|source| source.settings.admits(client)) else {
         // Costs and answers what a wrong signature does.
         let _ = provider::verify(Provider::Reference, request, &["-"], clock::now());
+        refused(match known {
+            None => Refusal::new("source", "no source has this address"),
+            Some(_) => {
+                let why = format!("requests from {client} are not admitted by its addresses");
+                Refusal::new("address", why)
+            }
+        });
         return Err(forged());
     };
     let opened = match app.inbox.open(source, request).await {
         Ok(opened) => opened,
-        Err(Unopened::Unverified) => return Err(forged()),
-        Err(Unopened::NoSuchPayment) => {
+        Err(Unopened::Refused(refusal)) => {
+            refused(refusal);
+            return Err(forged());
+        }
+        Err(Unopened::NoSuchObject) => {
             counter!("ordercast_inbox_total", "state" => "no_such_payment").increment(1);
+            let why = "unsigned, and about nothing that the provider knows";
+            refused(Refusal::new("no_such_object", why));
             return Ok(StatusCode::OK.into_response());
         }
-        Err(Unopened::Later) => return Err(Problem::unavailable()),
+        Err(Unopened::Later(why)) => {
+            refused(Refusal::new("later", why));
+            return Err(Problem::unavailable());
+        }
     };
     let mut outcomes = Vec::new();
     for entry in entries(source, opened) {
@@ -108,19 +129,20 @@ pub async fn receive(
 
 /// Each event by itself: what was stored before an end of the process is a duplicate when it comes again.
 fn entries(source: &Source, opened: Opened) -> Vec<InboxEntry> {
-    let events = match opened.events {
-        Ok(events) => events.into_iter().map(Ok).collect(),
-        Err(reason) => vec![Err(reason)],
+    let entry = |body: &[u8], event| InboxEntry {
+        project: source.project,
+        source: source.id.clone(),
+        body: body.to_vec(),
+        event,
     };
-    events
-        .into_iter()
-        .map(|event| InboxEntry {
-            project: source.project,
-            source: source.id.clone(),
-            body: opened.body.clone(),
-            event,
-        })
-        .collect()
+    let of_document = |document: Document| match document.events {
+        Ok(events) => events
+            .into_iter()
+            .map(|event| entry(&document.body, Ok(event)))
+            .collect(),
+        Err(reason) => vec![entry(&document.body, Err(reason))],
+    };
+    opened.into_iter().flat_map(of_document).collect()
 }
 
 /// As each provider expects it (providers contract, section 1).

@@ -14,9 +14,8 @@ pub use sweeper::sweep;
 use crate::{
     auth::Auth,
     clock,
-    delivery::sending::Sending,
     http::{Shutdown, requested},
-    inbox::ask,
+    inbox::ask::{self, Asker},
 };
 use ordercast_store::{Failure, Store};
 use std::{sync::Arc, time::Duration};
@@ -87,7 +86,8 @@ impl Jobs {
 
 /// Asks providers about open orders. After a start, once about each that could have been missed.
 pub(crate) async fn keep_sweeping(
-    sending: Arc<Sending>,
+    store: Store,
+    asker: Arc<Asker>,
     auth: Auth,
     mut stopping: watch::Receiver<Shutdown>,
 ) {
@@ -100,7 +100,7 @@ pub(crate) async fn keep_sweeping(
         let readers: Vec<_> = auth
             .registry()
             .sources()
-            .filter_map(|source| Some((source.clone(), ask::reader(&sending, source)?)))
+            .filter_map(|source| Some((source.clone(), ask::reader(&asker, source)?)))
             .collect();
         if readers.is_empty() {
             continue;
@@ -108,7 +108,7 @@ pub(crate) async fn keep_sweeping(
         let now = clock::now();
         let swept = tokio::select! {
             () = requested(&mut stopping) => return,
-            swept = sweep(&sending.store, &readers, since, now) => swept,
+            swept = sweep(&store, &readers, since, now) => swept,
         };
         match swept {
             Ok(changed) => {

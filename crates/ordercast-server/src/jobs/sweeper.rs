@@ -115,6 +115,7 @@ async fn ask(
         project: order.project,
         order: order.id,
         attempts: attempts.map(|attempt| attempt.id.clone()).collect(),
+        made_at: order.created_at,
     };
     let readings = match reader.payments(question).await {
         Ok(readings) => readings,

@@ -249,7 +249,7 @@ async fn requests_from_elsewhere_are_refused_where_addresses_are_named() {
     let here = source(&f, made(json!(["127.0.0.0/8", "::1"]))).await;
     let (status, answer) = stripe(&f, &here, SECRET, &event("evt_1")).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
-    let tebex = source(&f, json!({ "provider": "tebex" })).await;
+    let tebex = source(&f, json!({ "provider": "tebex", "secret": SECRET })).await;
     assert_eq!(
         tebex["provider_addresses"],
         json!(["18.209.80.3/32", "54.87.231.232/32"])
@@ -318,12 +318,21 @@ async fn a_dry_run_tells_what_would_be_and_keeps_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sources_are_made_changed_rotated_and_ended() {
     let f = start().await;
-    let made = source(&f, json!({ "provider": "stripe" })).await;
+    let given = |secret: &str| json!({ "secret": secret });
+    let made = source(
+        &f,
+        json!({ "provider": "stripe", "secret": "whsec_the_oldest" }),
+    )
+    .await;
     let old = made["secret"].as_str().expect("secret").to_owned();
     let id = made["source"].as_str().expect("source").to_owned();
     let path = f.v1(&format!("/sources/{id}"));
     let rotated = f
-        .post(&format!("{path}/secrets"), &f.api_key, &json!({}))
+        .post(
+            &format!("{path}/secrets"),
+            &f.api_key,
+            &given("whsec_a_newer_one"),
+        )
         .await
         .json();
     let new = rotated["secret"].as_str().expect("secret").to_owned();
@@ -338,7 +347,7 @@ async fn sources_are_made_changed_rotated_and_ended() {
         .post(
             &format!("{path}/secrets"),
             &f.api_key,
-            &json!({ "overlap_seconds": 0 }),
+            &json!({ "overlap_seconds": 0, "secret": "whsec_the_newest" }),
         )
         .await;
     let newest = cut.json()["secret"].as_str().expect("secret").to_owned();
