@@ -320,6 +320,7 @@ async fn stripe_is_asked_about_the_payments_that_have_been_heard_of() {
         source: SourceId::new("src").expect("id"),
         body: b"{}".to_vec(),
         event: Ok(pending),
+        transmission: None,
     })))
     .await;
     let intent = json!({ "object": "payment_intent", "id": "pi_7", "status": "succeeded",

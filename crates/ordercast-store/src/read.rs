@@ -1,7 +1,7 @@
 //! What the readers answer. Every read sees all commits that were announced before it began.
 
 use crate::{
-    Credential, Failure, InboxState, Project, Range, Source, Store,
+    Credential, Failure, Project, Range, Source, Store,
     recent::{WINDOW_MAX, Window},
     sqlite::{
         query,
@@ -108,6 +108,13 @@ pub struct InboxRow {
     pub reason: String,
     pub order: Option<OrderId>,
     pub duplicates: u32,
+    /// What stood where an order's number belongs, and is none.
+    pub named: Option<String>,
+    /// Why a person should look at it.
+    pub attention: Option<String>,
+    /// Who dismissed it or matched it, and when.
+    pub handled_by: Option<String>,
+    pub handled_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -234,20 +241,6 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<EventRow>, Failure> {
         self.read(move |connection| query::events(connection, project, feed, after, limit))
-            .await
-    }
-
-    /// Newest first, at most `limit`.
-    ///
-    /// # Errors
-    /// [`Failure`] as for every read.
-    pub async fn inbox(
-        &self,
-        project: ProjectId,
-        state: Option<InboxState>,
-        limit: u32,
-    ) -> Result<Vec<InboxRow>, Failure> {
-        self.read(move |connection| query::inbox(connection, project, state, limit))
             .await
     }
 

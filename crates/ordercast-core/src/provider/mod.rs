@@ -9,6 +9,7 @@ mod coinbase_business;
 mod coinbase_commerce;
 mod json;
 mod lemon_squeezy;
+mod lenient;
 mod meaning;
 mod mollie;
 mod paddle;
@@ -39,6 +40,7 @@ use crate::{
     order::{Fact, Mode},
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Whose webhooks a source takes.
@@ -226,6 +228,16 @@ pub fn read(
     Ok(told.into_iter().map(|told| told.event(&mapping)).collect())
 }
 
+/// How far a provider's clock may be from ours, and how long before its order a payment may begin: some
+/// shops make both in one go, in either order.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(10 * 60);
+
+/// Whether something happened well before an order was made, so that it cannot be about it.
+#[must_use]
+pub fn began_before(happened_at: Timestamp, made_at: Timestamp) -> bool {
+    happened_at.plus(CLOCK_TOLERANCE) < made_at
+}
+
 /// A provider's event in our terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -276,6 +288,12 @@ pub enum Subject {
     Order { order: OrderId, attempt: AttemptId },
     /// A payment whose order is known only once another event has joined the two.
     Attempt(AttemptId),
+    /// A payment that is about no order of ours although it may name one: a renewal of a subscription that
+    /// began with an order, for example. It moves nothing, and nor does what comes of it later.
+    Foreign {
+        attempt: AttemptId,
+        why: &'static str,
+    },
     /// A buyer who is about to pay.
     User(UserId),
     /// Of a kind that we do not know: kept, visible, without effect.

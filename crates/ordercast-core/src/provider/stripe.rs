@@ -165,6 +165,7 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
         },
         dedup_key: body.required("/id", "id")?,
         order: object.order(&["/metadata/order_id", "/client_reference_id"]),
+        named: object.named(&["/metadata/order_id", "/client_reference_id"]),
         attempt,
         amount: ["/amount_received", "/amount_total", "/amount_captured"]
             .into_iter()

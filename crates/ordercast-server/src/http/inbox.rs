@@ -17,6 +17,7 @@ use axum::{
 };
 use metrics::counter;
 use ordercast_core::{
+    OrderId,
     ids::SourceId,
     provider::{self, Provider, Request},
 };
@@ -112,8 +113,15 @@ pub async fn receive(
             at: clock::now(),
             idempotency: None,
         };
-        let Outcome::Received(received) = app.store.submit(submission).await? else {
-            return Err(Problem::unavailable());
+        let kind = kind_of(&submission);
+        let received = match app.store.submit(submission).await? {
+            Outcome::Received(received) => received,
+            Outcome::ForgedTransmission => {
+                let why = "its transmission id came with another body before";
+                refused(Refusal::new("replay", why));
+                return Err(forged());
+            }
+            _ => return Err(Problem::unavailable()),
         };
         let label = if received.is_duplicate {
             "duplicate"
@@ -121,10 +129,29 @@ pub async fn receive(
             received.state.as_str()
         };
         counter!("ordercast_inbox_total", "state" => label).increment(1);
-        tracing::info!(source = %source.id, state = label, reason = %received.reason, "provider event");
+        tracing::info!(
+            inbox_id = received.inbox_id,
+            source = %source.id,
+            project = %source.project,
+            order = received.order.map(OrderId::get),
+            kind,
+            state = label,
+            reason = %received.reason,
+            "provider event"
+        );
         outcomes.push(received);
     }
     answer(source.provider, &raw, outcomes)
+}
+
+fn kind_of(submission: &Submission) -> String {
+    match &submission.change {
+        Change::Receive(entry) => match &entry.event {
+            Ok(event) => event.kind.clone(),
+            Err(_) => "unreadable".to_owned(),
+        },
+        _ => String::new(),
+    }
 }
 
 /// Each event by itself: what was stored before an end of the process is a duplicate when it comes again.
@@ -134,6 +161,7 @@ fn entries(source: &Source, opened: Opened) -> Vec<InboxEntry> {
         source: source.id.clone(),
         body: body.to_vec(),
         event,
+        transmission: opened.transmission.clone(),
     };
     let of_document = |document: Document| match document.events {
         Ok(events) => events
@@ -142,7 +170,8 @@ fn entries(source: &Source, opened: Opened) -> Vec<InboxEntry> {
             .collect(),
         Err(reason) => vec![entry(&document.body, Err(reason))],
     };
-    opened.into_iter().flat_map(of_document).collect()
+    let documents = opened.documents.into_iter();
+    documents.flat_map(of_document).collect()
 }
 
 /// As each provider expects it (providers contract, section 1).

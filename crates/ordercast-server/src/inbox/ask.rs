@@ -188,8 +188,8 @@ impl Asker {
             .await
             .map_err(unavailable)?;
         match answer.status {
-            200 if answer.body.len() < ANSWER_BYTES_MAX => Ok(answer.body),
-            200 => Err(AskError::Unreadable("it is too long".to_owned())),
+            200 if answer.is_whole => Ok(answer.body),
+            200 => Err(AskError::Unreadable("it is cut or too long".to_owned())),
             404 | 410 => Err(AskError::NotFound),
             status => {
                 // The token may have been called back.

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use ordercast_core::provider::{
     self, Event, EventError, Provider, Reading, Request, Subject, Thin,
 };
-use ordercast_store::Source;
+use ordercast_store::{Source, Transmission};
 use paypal::Certificates;
 use refused::{Refusal, Refusals};
 use std::sync::Arc;
@@ -53,7 +53,21 @@ impl Unopened {
 
 /// A proved request: bodies to be stored, each with what was read from it. More than one where what was
 /// asked for had several.
-pub type Opened = Vec<Document>;
+#[derive(Debug)]
+pub struct Opened {
+    pub documents: Vec<Document>,
+    /// Where the signature covers no more than a checksum of the body.
+    pub transmission: Option<Transmission>,
+}
+
+impl Opened {
+    fn of(documents: Vec<Document>) -> Self {
+        Self {
+            documents,
+            transmission: None,
+        }
+    }
+}
 
 /// A body for the inbox: the request's, or what was asked for.
 #[derive(Debug)]
@@ -77,15 +91,16 @@ impl Inbox {
     /// # Errors
     /// [`Unopened`].
     pub async fn open(&self, source: &Source, request: Request<'_>) -> Result<Opened, Unopened> {
-        match source.provider {
-            Provider::Mollie => {}
-            Provider::Paypal => self.verify_paypal(source, request).await?,
+        let transmission = match source.provider {
+            Provider::Mollie => None,
+            Provider::Paypal => Some(self.verify_paypal(source, request).await?),
             provider => {
                 let now = clock::now();
                 provider::verify(provider, request, &source.secrets(now), now)
                     .map_err(|why| Unopened::Refused(why.into()))?;
+                None
             }
-        }
+        };
         if let Some(thin) = source.provider.thin(request.body) {
             return self.ask_for(source, request, thin).await;
         }
@@ -100,10 +115,14 @@ impl Inbox {
             &source.settings,
             &hash,
         );
-        Ok(vec![Document {
+        let document = Document {
             body: request.body.to_vec(),
             events: events.map_err(|error| error.to_string()),
-        }])
+        };
+        Ok(Opened {
+            documents: vec![document],
+            transmission,
+        })
     }
 
     /// What happened is what the provider says of the object that the event names.
@@ -115,16 +134,13 @@ impl Inbox {
     ) -> Result<Opened, Unopened> {
         let is_signed = source.provider.is_signed();
         let unread = |error: EventError| {
-            vec![Document {
+            Opened::of(vec![Document {
                 body: request.body.to_vec(),
                 events: Ok(vec![Event {
-                    kind: thin.kind.clone(),
                     dedup_key: thin.dedup_key.clone(),
-                    subject: Subject::Unreadable(error),
-                    fact: None,
-                    occurred_at: None,
+                    ..Event::new(thin.kind.clone(), Subject::Unreadable(error), None)
                 }]),
-            }]
+            }])
         };
         if source.api_key.is_none() {
             return Ok(unread(EventError::Thin));
@@ -135,13 +151,20 @@ impl Inbox {
         match answer {
             Ok(readings) if readings.is_empty() && is_signed => Ok(unread(EventError::Gone)),
             Ok(readings) if readings.is_empty() => Err(Unopened::NoSuchObject),
-            Ok(readings) => Ok(readings.into_iter().map(Document::from).collect()),
+            Ok(readings) => {
+                let documents = readings.into_iter().map(Document::from);
+                Ok(Opened::of(documents.collect()))
+            }
             Err(AskError::NotFound) => Err(Unopened::NoSuchObject),
             Err(error) => Err(Unopened::Later(error.to_string())),
         }
     }
 
-    async fn verify_paypal(&self, source: &Source, request: Request<'_>) -> Result<(), Unopened> {
+    async fn verify_paypal(
+        &self,
+        source: &Source,
+        request: Request<'_>,
+    ) -> Result<Transmission, Unopened> {
         let webhook = source.settings.webhook_id.as_deref().unwrap_or_default();
         let transmission = provider::paypal_transmission(request, webhook)
             .map_err(|why| Unopened::Refused(why.into()))?;
@@ -149,7 +172,13 @@ impl Inbox {
         let sending = self.asker.sending();
         self.certificates
             .verify((sending, &self.asking), &transmission, api_url)
-            .await
+            .await?;
+        let id = request.header("paypal-transmission-id").unwrap_or_default();
+        Ok(Transmission {
+            // It is signed; it is no key of ours at any length.
+            id: data_encoding::HEXLOWER.encode(&auth::sha256(id.as_bytes())),
+            body_hash: auth::sha256(request.body),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ mod retention;
 mod sweeper;
 
 pub use expiry::expire;
-pub use parked::report_parked;
+pub use parked::{expire_parked, report_parked};
 pub use retention::{Retention, prune};
 pub use sweeper::sweep;
 
@@ -61,6 +61,14 @@ impl Jobs {
             stopping.clone(),
             "parked",
             async move || report_parked(&parked, clock::now()).await.map(|_| 0),
+        ));
+        let expired = store.clone();
+        tasks.spawn(every(
+            RETENTION_FIRST,
+            RETENTION_EVERY,
+            stopping.clone(),
+            "parked_end",
+            async move || expire_parked(&expired, clock::now(), retention.parked_days).await,
         ));
         let pruned = store.clone();
         tasks.spawn(every(

@@ -13,15 +13,15 @@ use super::{
     webhooks::outbox,
 };
 use crate::{
-    Applied, Change, Committed, CredentialChange, CredentialKind, Found, NewCredential, NewOrder,
-    NewProject, Outcome, Project, ProjectChange, Rung, Secret, Source, StorefrontOutcome,
+    Applied, Attention, Change, Committed, CredentialChange, CredentialKind, Found, NewCredential,
+    NewOrder, NewProject, Outcome, Project, ProjectChange, Rung, Secret, Source, StorefrontOutcome,
     StorefrontRefusal, Submission,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
     access::Scopes,
     channel::{Channel, Epoch, Offset, Publication, Sequence},
-    ids::{EndpointId, Version},
+    ids::{EndpointId, SourceId, Version},
     order::{
         Actor, Cause, Changed, Facets, Order, Request, Rules, Status, TrackingStatus, charge,
         follow, request,
@@ -29,7 +29,7 @@ use ordercast_core::{
     provider::SourceSettings,
 };
 use rusqlite::{Connection, OptionalExtension, params};
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use zeroize::Zeroizing;
 
 /// Ids that we give out start here, so that every one has as many digits as SDK logs expect of an
@@ -132,7 +132,8 @@ impl<'a> Batch<'a> {
                 before,
                 limit,
             } => upkeep::prune(self.connection, *what, *before, *limit).map(Outcome::Pruned),
-            Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
+            Change::Receive(entry) => inbox::receive(self, entry, at),
+            Change::Inbox(change) => inbox::apply(self, change, at),
             Change::Storefront(change) => storefront::apply(self.connection, change, at),
             Change::Webhooks(change) => webhooks::apply(self, change, at),
             Change::Sources(change) => sources_rows::apply(self, change, at),
@@ -566,6 +567,17 @@ impl<'a> Batch<'a> {
     /// The endpoint has something to send once this is committed.
     pub(super) fn ring(&mut self, endpoint: EndpointId) {
         self.made.rung.endpoints.insert(endpoint);
+    }
+
+    /// Whether the operator was not told the same of this source for a while.
+    pub(super) fn may_tell(
+        &mut self,
+        source: &SourceId,
+        attention: Attention,
+        at: Timestamp,
+        every: Duration,
+    ) -> bool {
+        self.memory.may_tell(source, attention, at, every)
     }
 
     pub(super) fn completes_on_ack(&mut self, project: ProjectId) -> rusqlite::Result<bool> {

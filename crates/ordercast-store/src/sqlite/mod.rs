@@ -5,7 +5,7 @@ mod backup;
 pub(crate) mod credentials;
 mod examine;
 mod identity;
-mod inbox;
+pub(crate) mod inbox;
 pub(crate) mod list;
 mod memory;
 pub(crate) mod order_tokens;
@@ -54,6 +54,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/007_sequences.sql"),
     include_str!("migrations/008_webhooks.sql"),
     include_str!("migrations/009_sources.sql"),
+    include_str!("migrations/010_inbox.sql"),
 ];
 
 #[derive(Debug, Error)]
