@@ -9,7 +9,7 @@ use crate::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 /// All orders of one user in one project.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -151,7 +151,8 @@ impl Epoch {
         if roll == 0 {
             return self.clone();
         }
-        // The store's epoch ends with digits: the letter keeps both numbers apart.
+        // The store's epoch is eight letters with a number, or thirteen letters: `r` and a number after
+        // it are the roll.
         match Self::new(&format!("{}r{roll}", self.0)) {
             Some(epoch) => epoch,
             None => unreachable!("epoch {} after {roll} rolls", self.0),
@@ -179,11 +180,14 @@ impl Publication {
     /// the field read whole frames strictly (realtime contract, A3).
     #[must_use]
     pub fn payload(&self) -> String {
-        format!(
-            r#"{{"order_id":{},"status":"{}"}}"#,
-            self.order_id, self.status
-        )
+        payload(self.order_id, self.status)
     }
+}
+
+/// As [`Publication::payload`], of a status that is told without its place in the channel.
+#[must_use]
+pub fn payload(order: OrderId, status: TrackingStatus) -> String {
+    format!(r#"{{"order_id":{order},"status":"{status}"}}"#)
 }
 
 /// Part of a channel's log as one consistent read of the store gave it.
@@ -194,6 +198,21 @@ pub struct ChannelPage {
     pub top: Offset,
     /// Ascending, without gaps.
     pub publications: Vec<Publication>,
+}
+
+/// Where a client says that it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub epoch: String,
+    pub offset: u64,
+}
+
+impl Position {
+    /// In the page's own epoch, after all that there is.
+    #[must_use]
+    pub fn is_beyond(&self, page: &ChannelPage) -> bool {
+        self.epoch == page.epoch.as_str() && self.offset > u64::from(page.top.get())
+    }
 }
 
 /// What of a channel's history to read.
@@ -207,16 +226,13 @@ pub enum Range {
     Before(Offset),
     /// Descending from the newest.
     Newest,
-    /// The newest ones that are not older than this, given ascending.
-    Since(Timestamp),
 }
 
 /// Most publications that one recovery may carry (realtime contract, A5).
 pub const RECOVERY_MAX: usize = 1_000;
-/// Most publications that follow a connect without recovery (realtime contract, A4).
+/// Most publications that follow a connect without recovery: the newest of the channel by order of
+/// commit. No clock takes part, because a clock that was wrong once would hide what was published then.
 pub const LATE_JOIN_MAX: usize = 64;
-/// How far back a connect without recovery reaches (realtime contract, A4).
-pub const LATE_JOIN_WINDOW: Duration = Duration::from_secs(600);
 
 /// The answer to a client that asked to recover from `(epoch, offset)`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -73,6 +73,7 @@ fn observed(order: &Order, fact: &Fact) -> Order {
 
 fn event(kind: &str, from: Option<Status>, status: Status) -> EventFacts {
     EventFacts {
+        public_id: "evt_abcdefgh1_7".to_owned(),
         id: 42,
         kind: kind.to_owned(),
         version: Version::FIRST,

@@ -22,7 +22,7 @@ use axum::Router;
 use config::Config;
 use delivery::{Dispatcher, sending::Sending};
 use http::{App, Front, Listener, Shutdown, measure::RequestLog};
-use inbox::{Inbox, ask::Asker};
+use inbox::Inbox;
 use internal::Internal;
 use jobs::{Jobs, Retention};
 pub use keys::SecretsKeyError;
@@ -152,7 +152,7 @@ impl Bound {
             auth,
             metrics,
             inbox: Arc::new(Inbox::new(
-                Arc::new(Asker::new(Arc::clone(&sending))),
+                Arc::clone(&sending),
                 config.trusted_proxies.clone(),
             )),
             sending,
@@ -205,8 +205,7 @@ impl Bound {
         let dispatcher = Dispatcher::new(Arc::clone(&self.app.sending));
         jobs.add(dispatcher.run(self.app.stopping.clone()));
         jobs.add(jobs::keep_sweeping(
-            self.app.store.clone(),
-            Arc::clone(&self.app.inbox.asker),
+            self.app.sending.clone(),
             self.app.auth.clone(),
             self.app.stopping.clone(),
         ));

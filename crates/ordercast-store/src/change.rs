@@ -9,7 +9,7 @@ use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
     channel::{Epoch, Offset},
     ids::{SourceId, Version},
-    order::{Actor, Cause, Content, Mode, Order, Refusal, Request, Status},
+    order::{Cause, Content, Mode, Order, Refusal, Request, Status},
     provider::Event,
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -49,12 +49,14 @@ pub enum Change {
     },
     /// A verified provider event; stored, then applied, ignored or parked in the same transaction.
     Receive(Box<InboxEntry>),
-    /// What becomes of events that wait, or that nobody understood.
-    Inbox(Box<InboxChange>),
     Storefront(Box<StorefrontChange>),
     Credentials(Box<CredentialChange>),
     Webhooks(Box<WebhookChange>),
     Sources(Box<SourceChange>),
+    /// Begins a new epoch, if the proof still holds.
+    BeginEpoch(Box<Proof>),
+    /// Only asks whether changes are still written.
+    Nothing,
 }
 
 /// What may be deleted with age, and what of it stays all the same.
@@ -68,6 +70,14 @@ pub enum Prune {
     Publications,
     /// Finished deliveries and their attempts.
     Deliveries,
+}
+
+/// A client's position that says that the database was put back to an older state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    pub epoch: String,
+    /// The epoch is the channel's own, and the offset beyond its top.
+    pub is_beyond_top: bool,
 }
 
 #[derive(Clone)]
@@ -124,51 +134,6 @@ pub struct InboxEntry {
     pub body: Vec<u8>,
     /// `Err`: why it could not be read; kept as `rejected`.
     pub event: Result<Event, String>,
-    /// Where the signature covers no more than a checksum of the body.
-    pub transmission: Option<Transmission>,
-}
-
-/// Under which id a body was sent: another body under it is [`Outcome::ForgedTransmission`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transmission {
-    pub id: String,
-    /// SHA-256.
-    pub body_hash: [u8; 32],
-}
-
-/// What people and the clock do with events that wait or that nobody understood.
-#[derive(Clone, Debug)]
-pub enum InboxChange {
-    /// It needs nobody's attention any more, and moves no order.
-    Dismiss {
-        project: ProjectId,
-        id: i64,
-        reason: String,
-        actor: Actor,
-    },
-    /// The order hears it, and what comes of the same payment later.
-    Match {
-        project: ProjectId,
-        id: i64,
-        order: OrderId,
-        actor: Actor,
-    },
-    /// Those that have waited since `before` for an order that they named need attention.
-    FlagWaiting { before: Timestamp, limit: u32 },
-    /// Those that have waited since `before` wait no longer.
-    Expire { before: Timestamp, limit: u32 },
-}
-
-/// Why an event cannot be dismissed or matched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HandleRefusal {
-    /// It has had its effect, or has none.
-    NotOpen(InboxState),
-    /// It tells nothing of a payment.
-    NoPayment,
-    NoSuchOrder,
-    /// Its payment belongs to another order.
-    OfAnotherOrder,
 }
 
 /// The caller's key and how its answer will look, so that the answer is stored with the change.
@@ -235,6 +200,8 @@ pub enum Outcome {
         status: Status,
         version: Version,
     },
+    /// Of [`Change::Nothing`] and [`Change::BeginEpoch`].
+    Nothing,
     /// How many rows were deleted.
     Pruned(usize),
     NotFound,
@@ -245,9 +212,6 @@ pub enum Outcome {
     /// The key was used before with another body.
     KeyConflict,
     Received(InboxOutcome),
-    /// A known transmission id with another body: nothing was kept.
-    ForgedTransmission,
-    HandleRefused(HandleRefusal),
     Storefront(StorefrontOutcome),
     Credentials(CredentialOutcome),
     Webhooks(WebhookOutcome),
@@ -261,23 +225,9 @@ pub enum InboxState {
     Parked,
     Unknown,
     Rejected,
-    /// It waited too long for its order.
-    Expired,
-    /// A person put it aside.
-    Dismissed,
 }
 
 impl InboxState {
-    pub const ALL: [Self; 7] = [
-        Self::Applied,
-        Self::Ignored,
-        Self::Parked,
-        Self::Unknown,
-        Self::Rejected,
-        Self::Expired,
-        Self::Dismissed,
-    ];
-
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -286,35 +236,6 @@ impl InboxState {
             Self::Parked => "parked",
             Self::Unknown => "unknown",
             Self::Rejected => "rejected",
-            Self::Expired => "expired",
-            Self::Dismissed => "dismissed",
-        }
-    }
-}
-
-/// Why a person should look at an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Attention {
-    /// It could not be read.
-    Unreadable,
-    /// It holds no object, and there is no API key to ask for it.
-    ThinEvent,
-    UnknownWord,
-    /// The order that it named was not made for a while.
-    Waiting,
-    /// It is of a payment that began before the order that it named was made.
-    BeforeOrder,
-}
-
-impl Attention {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreadable => "unreadable",
-            Self::ThinEvent => "thin_event",
-            Self::UnknownWord => "unknown_word",
-            Self::Waiting => "waiting",
-            Self::BeforeOrder => "before_order",
         }
     }
 }
@@ -322,9 +243,6 @@ impl Attention {
 /// What became of a provider's event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboxOutcome {
-    pub inbox_id: i64,
-    /// That it named, or that its payment belongs to.
-    pub order: Option<OrderId>,
     pub state: InboxState,
     pub reason: String,
     /// The event was stored before; this delivery changed nothing.

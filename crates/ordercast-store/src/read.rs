@@ -1,10 +1,10 @@
 //! What the readers answer. Every read sees all commits that were announced before it began.
 
 use crate::{
-    Credential, Failure, Project, Range, Source, Store,
+    Change, Credential, Failure, InboxState, Project, Proof, Range, Source, Store, Submission,
     recent::{WINDOW_MAX, Window},
     sqlite::{
-        query,
+        numbers, query,
         rows::{self, OrderRow},
         upkeep,
     },
@@ -12,7 +12,7 @@ use crate::{
 use bytes::Bytes;
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
-    channel::{Channel, ChannelPage, Offset},
+    channel::{Channel, ChannelPage, Offset, Position},
     ids::Version,
     order::{Order, Status},
 };
@@ -79,7 +79,9 @@ pub struct VersionRow {
 
 #[derive(Clone, Debug)]
 pub struct EventRow {
+    /// Its place among the events of its project.
     pub id: i64,
+    pub public_id: String,
     pub kind: String,
     pub order: OrderId,
     pub user: String,
@@ -108,13 +110,6 @@ pub struct InboxRow {
     pub reason: String,
     pub order: Option<OrderId>,
     pub duplicates: u32,
-    /// What stood where an order's number belongs, and is none.
-    pub named: Option<String>,
-    /// Why a person should look at it.
-    pub attention: Option<String>,
-    /// Who dismissed it or matched it, and when.
-    pub handled_by: Option<String>,
-    pub handled_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -146,7 +141,7 @@ impl Store {
             return Ok(page);
         }
         let query = |range, limit| {
-            let (channel, epoch) = (channel.clone(), self.epoch().clone());
+            let (channel, epoch) = (channel.clone(), self.epoch());
             move |connection: &mut Connection| {
                 query::channel(connection, &epoch, &channel, range, limit)
             }
@@ -160,6 +155,38 @@ impl Store {
             Some(page) => Ok(page),
             None => self.read(query(range, limit)).await,
         }
+    }
+
+    /// As [`Store::channel`], for a client that says where it is. When that proves that the database was
+    /// put back to an older state, a new epoch begins first.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read, and when the new epoch could not be written.
+    pub async fn channel_for(
+        &self,
+        channel: &Channel,
+        (range, limit): (Range, usize),
+        claimed: Option<&Position>,
+        now: Timestamp,
+    ) -> Result<ChannelPage, Failure> {
+        let page = self.channel(channel, range, limit).await?;
+        let Some(claimed) = claimed else {
+            return Ok(page);
+        };
+        let proof = Proof {
+            epoch: claimed.epoch.clone(),
+            is_beyond_top: claimed.is_beyond(&page),
+        };
+        if !self.identity().is_proven_by(&proof) {
+            return Ok(page);
+        }
+        let submission = Submission {
+            change: Change::BeginEpoch(Box::new(proof)),
+            at: now,
+            idempotency: None,
+        };
+        self.submit(submission).await?;
+        self.channel(channel, range, limit).await
     }
 
     /// From memory, else from the database.
@@ -241,6 +268,29 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<EventRow>, Failure> {
         self.read(move |connection| query::events(connection, project, feed, after, limit))
+            .await
+    }
+
+    /// The id of the newest event of a project; 0 for none.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn newest_event_of(&self, project: ProjectId) -> Result<i64, Failure> {
+        self.read_short(move |connection| numbers::newest_event(connection, project))
+            .await
+    }
+
+    /// Newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn inbox(
+        &self,
+        project: ProjectId,
+        state: Option<InboxState>,
+        limit: u32,
+    ) -> Result<Vec<InboxRow>, Failure> {
+        self.read(move |connection| query::inbox(connection, project, state, limit))
             .await
     }
 

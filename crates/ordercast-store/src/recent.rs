@@ -113,13 +113,6 @@ impl Window {
                 let is_covered = found.len() == limit;
                 (found, is_covered)
             }
-            Range::Since(at) => {
-                let since = newest().take(limit).take_while(|p| p.at >= at);
-                let mut found: Vec<_> = since.cloned().collect();
-                found.reverse();
-                let is_covered = found.len() == limit || found.len() < self.publications.len();
-                (found, is_covered)
-            }
         };
         (is_covered || self.is_all).then(|| ChannelPage {
             epoch: self.epoch.clone(),
@@ -221,6 +214,14 @@ impl RecentChannels {
                 self.entries.decrement(1.0);
             }
         }
+    }
+
+    /// By the writer, after a commit that began a new epoch: all that is here is of the one before.
+    pub(crate) fn forget(&self) {
+        for shard in &self.shards {
+            shard.lock().clear();
+        }
+        self.entries.set(0.0);
     }
 
     fn keep(&self, shard: &mut LruCache<Channel, Window>, channel: &Channel, window: Window) {

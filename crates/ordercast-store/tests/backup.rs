@@ -24,6 +24,10 @@ fn channel() -> Channel {
     }
 }
 
+fn copied(database: &Path, to: &Path) -> Result<u64, BackupError> {
+    backup(database, to, AT, &mut |_| ())
+}
+
 fn open(path: &Path) -> Store {
     Store::open(path, AT, 7, |_| ()).expect("open")
 }
@@ -53,6 +57,11 @@ async fn with_project(path: &Path) -> Store {
 
 /// Free orders for alice: one publication each.
 async fn publish(store: &Store, count: usize) {
+    fill(store, count, 0).await;
+}
+
+/// As [`publish`], with so many bytes of text each.
+async fn fill(store: &Store, count: usize, bytes: usize) {
     for _ in 0..count {
         let new = NewOrder {
             project: project(),
@@ -64,7 +73,7 @@ async fn publish(store: &Store, count: usize) {
             token_hash: None,
             cause: Cause {
                 actor: Actor::ApiKey("test".to_owned()),
-                reason: String::new(),
+                reason: "x".repeat(bytes),
                 at: AT,
             },
         };
@@ -88,7 +97,7 @@ async fn a_restored_database_never_gives_an_old_position_a_new_meaning() {
     let (database, copy) = (folder.path().join("a.db"), folder.path().join("copy.db"));
     let store = with_project(&database).await;
     publish(&store, 3).await;
-    assert!(backup(&database, &copy).expect("backup") > 0);
+    assert!(copied(&database, &copy).expect("backup") > 0);
     publish(&store, 2).await;
     let epoch = store.epoch().to_string();
 
@@ -147,6 +156,66 @@ async fn a_file_that_was_copied_back_begins_a_new_epoch() {
     assert_eq!(open(&database).epoch().as_str(), renewed, "once");
 }
 
+/// The steps of a copy meet a commit each: begun anew at every one it would never end.
+#[test]
+fn a_backup_under_steady_writes_ends_with_one_state() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (database, copy) = (folder.path().join("a.db"), folder.path().join("copy.db"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("runtime");
+    let store = runtime.block_on(with_project(&database));
+    runtime.block_on(fill(&store, 200, 20_000));
+    let (mut steps, mut log_bytes) = (0, 0);
+    backup(&database, &copy, AT, &mut |progress| {
+        steps += 1;
+        assert!(steps < 50, "it begins anew: {progress:?}");
+        assert!(
+            progress.log_bytes >= log_bytes,
+            "what holds the log back is told"
+        );
+        log_bytes = progress.log_bytes;
+        runtime.block_on(publish(&store, 1));
+    })
+    .expect("backup");
+    assert!(steps > 3, "the database has several steps");
+    drop(store);
+    restore(&copy, &folder.path().join("b.db"), false, AT, 8).expect("restored");
+    let restored = open(&folder.path().join("b.db"));
+    let page = runtime.block_on(restored.channel(&channel(), Range::Position, 0));
+    assert_eq!(
+        page.expect("read").top.get(),
+        200,
+        "as it was when the backup began"
+    );
+}
+
+/// A foreign program reads for as long as it likes. Afterwards the log is small again, although nothing
+/// is written any more.
+#[tokio::test]
+async fn a_log_that_was_held_back_is_cut_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    let database = folder.path().join("a.db");
+    let store = with_project(&database).await;
+    let reader = rusqlite::Connection::open(&database).expect("opens");
+    reader.execute_batch("BEGIN").expect("begun");
+    reader
+        .query_row("SELECT count(*) FROM orders", [], |_| Ok(()))
+        .expect("read");
+    fill(&store, 400, 100_000).await;
+    let size = || {
+        let log = fs::metadata(folder.path().join("a.db-wal"));
+        log.expect("a log").len()
+    };
+    assert!(size() > 40_000_000);
+    drop(reader);
+    while size() > 0 {
+        tokio::task::yield_now().await;
+    }
+    publish(&store, 1).await;
+    assert_eq!(told(&store, store.epoch().as_str(), 401).await.0, 401);
+}
+
 #[test]
 fn backups_say_what_is_wrong() {
     let folder = tempfile::tempdir().expect("folder");
@@ -155,11 +224,11 @@ fn backups_say_what_is_wrong() {
     fs::write(path("text"), "not a database").expect("written");
     fs::write(path("taken"), "").expect("written");
     assert!(matches!(
-        backup(&path("none.db"), &path("b")),
+        copied(&path("none.db"), &path("b")),
         Err(BackupError::Missing(_))
     ));
     assert!(matches!(
-        backup(&path("a.db"), &path("taken")),
+        copied(&path("a.db"), &path("taken")),
         Err(BackupError::Exists(_))
     ));
     assert!(matches!(

@@ -3,7 +3,8 @@
 use anyhow::Context;
 use clap::Args;
 use ordercast_server::{DATABASE, clock};
-use std::path::PathBuf;
+use ordercast_store::Progress;
+use std::{io::IsTerminal, path::PathBuf, time::Duration};
 
 const BACKUP_HELP: &str = "\
 The server may run meanwhile: the copy is one consistent state of it, checked and on disk when the
@@ -55,7 +56,11 @@ pub struct RestoreArgs {
 
 pub fn backup(args: &BackupArgs) -> anyhow::Result<()> {
     let database = args.data_dir.join(DATABASE);
-    let bytes = ordercast_store::backup(&database, &args.to)?;
+    let mut shown = Shown::new();
+    let bytes = ordercast_store::backup(&database, &args.to, clock::now(), &mut |progress| {
+        shown.show(progress);
+    })?;
+    shown.end();
     println!(
         "{}: {} of {}",
         args.to.display(),
@@ -83,6 +88,40 @@ pub fn restore(args: &RestoreArgs) -> anyhow::Result<()> {
         println!("{}: the database that was there", old.display());
     }
     Ok(())
+}
+
+/// Of a copy that lasts: on a terminal, from the third second on.
+struct Shown {
+    since: std::time::Instant,
+    percent: Option<u8>,
+}
+
+impl Shown {
+    fn new() -> Self {
+        Self {
+            since: clock::monotonic(),
+            percent: None,
+        }
+    }
+
+    fn show(&mut self, progress: Progress) {
+        let lasts = self.since.elapsed() > Duration::from_secs(2);
+        if !lasts || self.percent == Some(progress.percent) || !std::io::stderr().is_terminal() {
+            return;
+        }
+        self.percent = Some(progress.percent);
+        let log = size(progress.log_bytes);
+        eprint!(
+            "\r{} % copied; the server's log is at {log} ",
+            progress.percent
+        );
+    }
+
+    fn end(&self) {
+        if self.percent.is_some() {
+            eprintln!("\rcopied, now checked                              ");
+        }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]

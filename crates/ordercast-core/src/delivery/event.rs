@@ -14,7 +14,10 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 /// What happened to an order, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventFacts {
+    /// Its place among the events of its project.
     pub id: i64,
+    /// What receivers tell deliveries apart by: given to it when it was written, and never another's.
+    pub public_id: String,
     /// For example `order.paid`.
     pub kind: String,
     pub version: Version,

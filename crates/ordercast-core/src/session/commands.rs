@@ -129,12 +129,13 @@ impl Session {
         };
         let before = match range {
             Range::Before(offset) => Some(offset),
-            Range::Position | Range::After(_) | Range::Newest | Range::Since(_) => None,
+            Range::Position | Range::After(_) | Range::Newest => None,
         };
         live.history = Some(HistoryWait { id, before });
         out.push(Action::Read {
             channel: live.channel.clone(),
             read: Read { range, limit },
+            claimed: None,
         });
     }
 

@@ -8,10 +8,11 @@ use super::{
 use crate::{
     Timestamp, UserId,
     channel::{
-        Channel, ChannelPage, Epoch, LATE_JOIN_MAX, LATE_JOIN_WINDOW, Offset, Publication,
-        RECOVERY_MAX, Range, Recovery, is_run_after, recover,
+        Channel, ChannelPage, Epoch, LATE_JOIN_MAX, Offset, Position, Publication, RECOVERY_MAX,
+        Range, Recovery, is_run_after, recover,
     },
-    ids::ProjectId,
+    ids::{OrderId, ProjectId},
+    order::TrackingStatus,
 };
 use centrifuge_protocol::{
     CloseReason, ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, Reply, SubscribeResult,
@@ -24,7 +25,7 @@ use std::{collections::BTreeMap, time::Duration};
 pub(super) struct Connecting {
     id: i64,
     /// What the client asked to recover, by channel name.
-    positions: BTreeMap<String, (String, u64)>,
+    positions: BTreeMap<String, Position>,
     joined: Option<Joined>,
 }
 
@@ -33,7 +34,9 @@ struct Joined {
     channel: Channel,
     token_life: Option<Duration>,
     /// Epoch and offset that the client asked to recover from.
-    position: Option<(String, u64)>,
+    position: Option<Position>,
+    /// The order of the credential, as it was when the credential was checked.
+    order: Option<(OrderId, TrackingStatus)>,
     /// Committed while the store is read, in commit order.
     buffered: Vec<(Epoch, Publication)>,
 }
@@ -59,6 +62,8 @@ pub struct Granted {
     pub user: UserId,
     /// When the credential ends, if it does.
     pub valid_until: Option<Timestamp>,
+    /// The order that the credential was given for, with its status: a payment token has one.
+    pub order: Option<(OrderId, TrackingStatus)>,
 }
 
 /// Why a connect got no identity.
@@ -89,7 +94,10 @@ impl Session {
             .subs
             .iter()
             .filter(|(_, sub)| sub.recover)
-            .map(|(name, sub)| (name.clone(), (sub.epoch.clone(), sub.offset)))
+            .map(|(name, sub)| {
+                let (epoch, offset) = (sub.epoch.clone(), sub.offset);
+                (name.clone(), Position { epoch, offset })
+            })
             .collect();
         self.state = State::Connecting(Box::new(Connecting {
             id,
@@ -133,27 +141,32 @@ impl Session {
         };
         let position = connecting.positions.remove(&channel.name());
         let read = match &position {
-            Some((_, offset)) => Read {
-                range: Offset::new(*offset).map_or(Range::Position, Range::After),
+            Some(position) => Read {
+                range: Offset::new(position.offset).map_or(Range::Position, Range::After),
                 // One more than may be recovered shows that there are too many.
                 limit: RECOVERY_MAX + 1,
             },
             None => Read {
-                range: Range::Since(time.minus(LATE_JOIN_WINDOW)),
+                range: Range::Newest,
                 limit: LATE_JOIN_MAX,
             },
         };
         let joined = Joined {
             channel: channel.clone(),
             token_life,
-            position,
+            position: position.clone(),
+            order: granted.order,
             buffered: Vec::new(),
         };
         connecting.joined = Some(joined);
         // Joined before it is read: what is committed in between is in the buffer, in the page, or in
         // both, and the offset tells.
         out.push(Action::Join(channel.clone()));
-        out.push(Action::Read { channel, read });
+        out.push(Action::Read {
+            channel,
+            read,
+            claimed: position,
+        });
     }
 
     pub(super) fn on_connect_page(
@@ -176,6 +189,7 @@ impl Session {
             channel,
             token_life,
             position,
+            order,
             buffered,
         } = joined;
         let name = channel.name();
@@ -187,8 +201,9 @@ impl Session {
         };
         // What follows the reply as ordinary pushes.
         let mut pushes = Vec::new();
+        let mut own = None;
         match position {
-            Some((epoch, offset)) => {
+            Some(Position { epoch, offset }) => {
                 sub.was_recovering = true;
                 match recover(&epoch, offset, &page) {
                     Recovery::Recovered(missed) => {
@@ -201,13 +216,16 @@ impl Session {
                 }
             }
             None => {
-                let base = page
-                    .publications
-                    .first()
-                    .map_or(page.top, |p| p.offset.previous());
-                assert!(is_run_after(base, &page.publications), "the log has a gap");
+                let newest: Vec<_> = page.publications.into_iter().rev().collect();
+                let base = newest.first().map_or(page.top, |p| p.offset.previous());
+                assert!(is_run_after(base, &newest), "the log has a gap");
                 sub.offset = base.get().into();
-                pushes = page.publications;
+                // Further back than the run reaches: whoever tracks by this order's token waits for
+                // nothing else.
+                own = order.filter(|(id, _)| {
+                    base > Offset::ZERO && newest.iter().all(|p| p.order_id != *id)
+                });
+                pushes = newest;
             }
         }
         let mut last = page.top;
@@ -241,6 +259,10 @@ impl Session {
             ..Default::default()
         };
         out.push(Action::Send(Box::new(reply)));
+        if let Some((order, status)) = own {
+            let push = reply::status_reply(name.clone(), order, status);
+            out.push(Action::Send(Box::new(push)));
+        }
         for publication in &pushes {
             let push = reply::publication_reply(name.clone(), publication);
             out.push(Action::Send(Box::new(push)));

@@ -18,7 +18,7 @@ pub use limits::{
 pub use reply::{VERSION, publication_reply};
 
 use crate::{
-    channel::{Channel, ChannelPage, Epoch, Offset, Publication, Range},
+    channel::{Channel, ChannelPage, Epoch, Offset, Position, Publication, Range},
     ids::ProjectId,
 };
 use centrifuge_protocol::{CloseReason, Command, DisconnectCode, Reply};
@@ -44,6 +44,9 @@ pub enum Action {
     Read {
         channel: Channel,
         read: Read,
+        /// Where the client says that it is. What it has seen beyond the store's top proves that the
+        /// store was put back; the store begins a new epoch then, before it answers.
+        claimed: Option<Position>,
     },
     /// Nothing is sent after it.
     Close {

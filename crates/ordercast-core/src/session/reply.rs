@@ -1,6 +1,10 @@
 //! Replies as every SDK in the field can read them.
 
-use crate::channel::Publication;
+use crate::{
+    channel::{Publication, payload},
+    ids::OrderId,
+    order::TrackingStatus,
+};
 use centrifuge_protocol::{self as wire, Bytes, ErrorCode, Push, Reply};
 
 /// What the connect reply calls the server; some SDKs insist on text here.
@@ -22,6 +26,23 @@ pub fn publication_reply(channel: String, publication: &Publication) -> Reply {
         push: Some(Push {
             channel,
             publication: Some(wire_publication(publication)),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// The status of one order without a place in the channel. An SDK that keeps a position gets it only
+/// before a run of publications, which set the position again.
+pub(super) fn status_reply(channel: String, order: OrderId, status: TrackingStatus) -> Reply {
+    let publication = wire::Publication {
+        data: Bytes::from(payload(order, status)),
+        ..Default::default()
+    };
+    Reply {
+        push: Some(Push {
+            channel,
+            publication: Some(publication),
             ..Default::default()
         }),
         ..Default::default()

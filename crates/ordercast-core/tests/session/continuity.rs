@@ -3,10 +3,46 @@
 use crate::support::{Driver, Log, connect};
 use centrifuge_protocol::DisconnectCode;
 use ordercast_core::{
+    OrderId,
     channel::{Epoch, LATE_JOIN_MAX},
+    order::TrackingStatus,
     session::BUFFERED_MAX,
 };
 use proptest::prelude::*;
+
+/// Payloads of the pushes, with their offsets.
+fn pushed(driver: &Driver) -> Vec<(u64, String)> {
+    let pushes = driver.sent.iter().filter_map(|reply| reply.push.as_ref());
+    let publications = pushes.map(|push| push.publication.as_ref().expect("a publication"));
+    publications
+        .map(|p| (p.offset, String::from_utf8_lossy(&p.data).into_owned()))
+        .collect()
+}
+
+#[test]
+fn a_payment_token_hears_of_its_own_order_however_much_came_after_it() {
+    let check = |length: u32, order: i64, is_told_first: bool| {
+        let mut driver = Driver::new();
+        driver.command(connect(None));
+        let own = OrderId::new(order).expect("id");
+        driver.grant_of(Some((own, TrackingStatus::Done)), None);
+        driver.answer(&Log::new(length));
+        let mut pushes = pushed(&driver);
+        if is_told_first {
+            let told = format!(r#"{{"order_id":{order},"status":"done"}}"#);
+            assert_eq!(pushes.remove(0), (0, told), "{length} {order}");
+        }
+        let base = u64::from(length).saturating_sub(LATE_JOIN_MAX as u64);
+        let offsets: Vec<_> = pushes.iter().map(|(offset, _)| *offset).collect();
+        assert_eq!(offsets, (base + 1..=u64::from(length)).collect::<Vec<_>>());
+        assert_eq!(driver.sub().offset, base);
+    };
+    // Each publication of the log is of an order of its own.
+    check(64, 1, false);
+    check(65, 2, false);
+    check(65, 1, true);
+    check(500, 7, true);
+}
 
 #[test]
 fn a_first_connect_is_followed_by_what_happened_lately() {

@@ -64,15 +64,6 @@ impl Log {
                 .take(read.limit)
                 .collect(),
             Range::Newest => all.rev().take(read.limit).collect(),
-            Range::Since(at) => {
-                let mut newest: Vec<_> = all
-                    .rev()
-                    .take_while(|p| p.at >= at)
-                    .take(read.limit)
-                    .collect();
-                newest.reverse();
-                newest
-            }
         };
         let top = Offset::new(self.publications.len() as u64).expect("offset");
         ChannelPage {
@@ -143,11 +134,21 @@ impl Driver {
     }
 
     pub fn grant(&mut self, valid_until: Option<Timestamp>) {
+        self.grant_of(None, valid_until);
+    }
+
+    /// With the credential of one order.
+    pub fn grant_of(
+        &mut self,
+        order: Option<(OrderId, TrackingStatus)>,
+        valid_until: Option<Timestamp>,
+    ) {
         let Channel { project, user } = channel();
         let granted = Ok(Granted {
             project,
             user,
             valid_until,
+            order,
         });
         self.act(|session, now, out| session.on_authenticated(now, time(), granted, out));
     }

@@ -30,9 +30,10 @@ use jwks::address::Reach;
 use jwt::NotAccepted;
 use last_used::LastUsed;
 use ordercast_core::{
-    ProjectId, Timestamp, UserId,
+    OrderId, ProjectId, Timestamp, UserId,
     access::{Action, Object, Principal, authorize},
     ids::CredentialId,
+    order::TrackingStatus,
 };
 use ordercast_store::{Failure, Store, TokenKind, TokenRules};
 use parking_lot::RwLock;
@@ -51,6 +52,8 @@ pub struct Identity {
     pub user: UserId,
     /// When the credential ends; `None` for credentials without an end of their own.
     pub valid_until: Option<Timestamp>,
+    /// The order that a payment token was given for, with its status.
+    pub order: Option<(OrderId, TrackingStatus)>,
 }
 
 /// Why a credential was not accepted. Clients get one answer for all of it; this is for the log.
@@ -355,10 +358,19 @@ impl Auth {
         }
         authorize(&principal, Action::Track, Object::User(project, user))
             .map_err(|_| Rejected::Credential("may not track"))?;
+        let order = match &principal {
+            // It was read to check the token: it comes out of memory.
+            Principal::PaymentToken { order, .. } => {
+                let found = self.inner.store.order(project, *order).await?;
+                found.map(|found| (*order, found.order.status().tracking()))
+            }
+            _ => None,
+        };
         Ok(Identity {
             project,
             user: user.clone(),
             valid_until,
+            order,
         })
     }
 }

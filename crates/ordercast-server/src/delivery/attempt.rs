@@ -81,7 +81,7 @@ pub async fn attempt(
 async fn send(sending: &Sending, target: &Target, due: &Due) -> Result<Answer, Unanswered> {
     let body = body(target.form, due.notification, &due.event, &due.order);
     let now = clock::now();
-    let id = message_id(sending.store.epoch(), due.event.id, due.notification);
+    let id = message_id(&due.event.public_id, due.notification);
     let secrets = target.live_secrets(now);
     let headers = sign::headers(&id, now.millis() / 1_000, &body, &secrets, target.form.mode);
     sending.dialer.send(&target.url, headers, body).await

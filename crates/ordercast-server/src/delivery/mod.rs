@@ -14,11 +14,11 @@ pub use dispatcher::Dispatcher;
 
 use ordercast_core::delivery::Notification;
 
-/// Equal in all attempts of a delivery, distinct for everything else an endpoint gets. With the epoch,
-/// because a database that was put back gives its event ids again.
-pub fn message_id(epoch: impl std::fmt::Display, event: i64, notification: Notification) -> String {
+/// Equal in all attempts of a delivery, distinct for everything else an endpoint gets. `event`: its
+/// public id, which is stored with it: an attempt after the database was put back has the same.
+pub fn message_id(event: &str, notification: Notification) -> String {
     match notification {
-        Notification::Event => format!("evt_{epoch}_{event}"),
-        part => format!("evt_{epoch}_{event}_{}", part.as_str()),
+        Notification::Event => event.to_owned(),
+        part => format!("{event}_{}", part.as_str()),
     }
 }

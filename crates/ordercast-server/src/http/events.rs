@@ -59,7 +59,7 @@ pub struct EventsView {
     events: Vec<EventView>,
     /// Asked for with `after`, the feed goes on.
     last_id: i64,
-    /// Of all events of this server: asked for with `after`, only what comes from now on.
+    /// Of all events of the project: asked for with `after`, only what comes from now on.
     newest_id: i64,
 }
 
@@ -86,7 +86,7 @@ struct EventView {
 #[schema(as = EventNotification)]
 struct NotificationView {
     /// The `webhook-id`.
-    #[schema(example = "evt_abcdefgh1_42")]
+    #[schema(example = "evt_abcdefghijklm_7_42")]
     id: String,
     /// `event`, or in a reference mode the type that is sent.
     #[serde(rename = "type")]
@@ -158,7 +158,8 @@ pub async fn list(
     for row in rows {
         events.push(event(&app, project, row, query.mode).await?);
     }
-    let newest_id = *newest.borrow();
+    // Read after the events: it may be newer than they are, never older.
+    let newest_id = app.store.newest_event_of(project).await?;
     Ok(Json(EventsView {
         events,
         last_id,
@@ -202,6 +203,7 @@ async fn notifications_of(
     let found = found.ok_or_else(Problem::unavailable)?;
     let facts = EventFacts {
         id: row.id,
+        public_id: row.public_id.clone(),
         kind: row.kind.clone(),
         version: row.version,
         status: row.status,
@@ -217,7 +219,7 @@ async fn notifications_of(
     Ok(told
         .iter()
         .map(|notification| NotificationView {
-            id: message_id(app.store.epoch(), row.id, *notification),
+            id: message_id(&facts.public_id, *notification),
             kind: notification.as_str(),
             body: String::from_utf8_lossy(&body(form, *notification, &facts, &found.order))
                 .into_owned(),

@@ -375,12 +375,11 @@ pub fn outcome(outcome: &Outcome, success: StatusCode) -> Rendered {
         Outcome::Project(_)
         | Outcome::ProjectChanged(_)
         | Outcome::Received(_)
-        | Outcome::ForgedTransmission
-        | Outcome::HandleRefused(_)
         | Outcome::Credentials(_)
         | Outcome::Webhooks(_)
         | Outcome::Sources(_)
         | Outcome::Unchanged { .. }
+        | Outcome::Nothing
         | Outcome::Pruned(_) => Problem::unavailable(),
     };
     Rendered {

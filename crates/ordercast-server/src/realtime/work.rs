@@ -77,6 +77,7 @@ async fn carry_out(shared: &Shared, peer: &Arc<Peer>, action: Action) -> Work {
                         project: identity.project,
                         user: identity.user,
                         valid_until: identity.valid_until,
+                        order: identity.order,
                     };
                     ("accepted", Ok(granted))
                 }
@@ -103,8 +104,17 @@ async fn carry_out(shared: &Shared, peer: &Arc<Peer>, action: Action) -> Work {
             let result = Err(AuthenticationFailed::TooManyConnections);
             peer.with(|session, now, out| session.on_authenticated(now, time, result, out))
         }
-        Action::Read { channel, read } => {
-            let page = match shared.store.channel(&channel, read.range, read.limit).await {
+        Action::Read {
+            channel,
+            read,
+            claimed,
+        } => {
+            let asked = (read.range, read.limit);
+            let time = shared.clock.time();
+            let page = shared
+                .store
+                .channel_for(&channel, asked, claimed.as_ref(), time);
+            let page = match page.await {
                 Ok(page) => Some(page),
                 Err(error) => {
                     tracing::error!(%error, "a channel could not be read");

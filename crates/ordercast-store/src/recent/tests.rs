@@ -41,12 +41,6 @@ impl Log {
                 before.take(limit).cloned().collect()
             }
             Range::Newest => newest.take(limit).cloned().collect(),
-            Range::Since(at) => {
-                let since = newest.take(limit).take_while(|p| p.at >= at);
-                let mut since: Vec<_> = since.cloned().collect();
-                since.reverse();
-                since
-            }
         };
         ChannelPage {
             epoch: epoch("a"),
@@ -67,7 +61,6 @@ fn ranges() -> impl Strategy<Value = Range> {
         Just(Range::Newest),
         offset().prop_map(Range::After),
         offset().prop_map(Range::Before),
-        (0_i64..200).prop_map(|at| Range::Since(Timestamp::from_millis(at))),
     ]
 }
 

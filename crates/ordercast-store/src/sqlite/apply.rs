@@ -2,8 +2,12 @@
 //! finds the order, asks, and writes what comes back.
 
 use super::{
-    credentials, inbox,
+    beyond::{self, Given},
+    credentials,
+    identity::{self, Identity},
+    inbox,
     memory::{Memory, Receivers},
+    numbers::ProjectNumbers,
     query, replay,
     rows::{self, OrderRow, json},
     secrets::Secrets,
@@ -13,15 +17,15 @@ use super::{
     webhooks::outbox,
 };
 use crate::{
-    Applied, Attention, Change, Committed, CredentialChange, CredentialKind, Found, NewCredential,
-    NewOrder, NewProject, Outcome, Project, ProjectChange, Rung, Secret, Source, StorefrontOutcome,
+    Applied, Change, Committed, CredentialChange, CredentialKind, Found, NewCredential, NewOrder,
+    NewProject, Outcome, Project, ProjectChange, Proof, Rung, Secret, Source, StorefrontOutcome,
     StorefrontRefusal, Submission,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
     access::Scopes,
     channel::{Channel, Epoch, Offset, Publication, Sequence},
-    ids::{EndpointId, SourceId, Version},
+    ids::{EndpointId, Version},
     order::{
         Actor, Cause, Changed, Facets, Order, Request, Rules, Status, TrackingStatus, charge,
         follow, request,
@@ -29,17 +33,19 @@ use ordercast_core::{
     provider::SourceSettings,
 };
 use rusqlite::{Connection, OptionalExtension, params};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 use zeroize::Zeroizing;
-
-/// Ids that we give out start here, so that every one has as many digits as SDK logs expect of an
-/// order number; ids that a shop brings along may be any.
-const ORDER_ID_BASE: i64 = 1_000_000;
 
 /// The changes of one transaction and what they will make public.
 pub(super) struct Batch<'a> {
     pub connection: &'a Connection,
-    epoch: &'a Epoch,
+    identity: &'a Identity,
+    /// See [`identity::HighWater::guard_time`].
+    guard_time: Timestamp,
+    epoch: Epoch,
     secrets: &'a Secrets,
     memory: &'a mut Memory,
     /// Of the change that is being applied.
@@ -58,20 +64,26 @@ pub(super) struct Made {
     pub orders: HashMap<(ProjectId, OrderId), Arc<Found>>,
     /// For whoever sends deliveries.
     pub rung: Rung,
+    /// Began with this batch, and the epoch that a client brought to prove that it must.
+    pub new_epoch: Option<(Epoch, String)>,
     /// By channel key, the newest publication of channels that got some.
     tops: HashMap<i64, Sequence>,
+    /// Projects whose numbers are to be written.
+    counted: HashSet<ProjectId>,
 }
 
 impl<'a> Batch<'a> {
     pub(super) fn new(
         connection: &'a Connection,
-        epoch: &'a Epoch,
+        (identity, guard_time): (&'a Identity, Timestamp),
         secrets: &'a Secrets,
         memory: &'a mut Memory,
     ) -> Self {
         Self {
             connection,
-            epoch,
+            identity,
+            guard_time,
+            epoch: identity.epoch(),
             secrets,
             memory,
             at: Timestamp::from_millis(0),
@@ -79,8 +91,31 @@ impl<'a> Batch<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> Made {
-        self.made
+    pub(super) fn finish(mut self) -> rusqlite::Result<Made> {
+        self.save_numbers()?;
+        Ok(self.made)
+    }
+
+    fn save_numbers(&mut self) -> rusqlite::Result<()> {
+        for project in self.made.counted.drain() {
+            self.memory.save_numbers(self.connection, project)?;
+        }
+        Ok(())
+    }
+
+    /// A client has seen more than there is. Whoever proved it first began the new epoch for all.
+    fn begin_epoch(&mut self, proof: &Proof, at: Timestamp) -> rusqlite::Result<Outcome> {
+        if self.made.new_epoch.is_some() || !self.identity.is_proven_by(proof) {
+            return Ok(Outcome::Nothing);
+        }
+        self.save_numbers()?;
+        let epoch = identity::begin_after(self.connection, self.identity, &proof.epoch, at)?;
+        let unseen = beyond::headroom(beyond::age(self.connection, at)?);
+        beyond::go_beyond(self.connection, unseen, &Given::default())?;
+        self.memory.forget_numbers();
+        self.epoch = epoch.clone();
+        self.made.new_epoch = Some((epoch, proof.epoch.clone()));
+        Ok(Outcome::Nothing)
     }
 
     pub(super) fn apply(&mut self, submission: &Submission) -> rusqlite::Result<Outcome> {
@@ -101,7 +136,9 @@ impl<'a> Batch<'a> {
                 _ => None,
             };
             let key = &idempotency.key;
-            replay::keep(self.connection, key, &answer, order_key, submission.at)?;
+            // A clock that is behind must not make it old from the beginning.
+            let at = submission.at.max(self.guard_time);
+            replay::keep(self.connection, key, &answer, order_key, at)?;
         }
         Ok(outcome)
     }
@@ -132,11 +169,12 @@ impl<'a> Batch<'a> {
                 before,
                 limit,
             } => upkeep::prune(self.connection, *what, *before, *limit).map(Outcome::Pruned),
-            Change::Receive(entry) => inbox::receive(self, entry, at),
-            Change::Inbox(change) => inbox::apply(self, change, at),
+            Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
             Change::Storefront(change) => storefront::apply(self.connection, change, at),
             Change::Webhooks(change) => webhooks::apply(self, change, at),
             Change::Sources(change) => sources_rows::apply(self, change, at),
+            Change::BeginEpoch(proof) => self.begin_epoch(proof, at),
+            Change::Nothing => Ok(Outcome::Nothing),
             Change::Credentials(change) => {
                 let outcome = credentials::apply(self.connection, self.secrets, change, at)?;
                 if let CredentialChange::EndToken { project, order, .. } = &**change {
@@ -262,7 +300,7 @@ impl<'a> Batch<'a> {
             return Ok(Outcome::Storefront(StorefrontOutcome::Refused(refusal)));
         }
         let order_key = self.memory.next_order_key(self.connection)?;
-        let id = self.take_order_id(new.project, new.id, order_key)?;
+        let id = self.take_order_id(new.project, new.id)?;
         let channel_key = self.channel_key(new)?;
         let is_free = new.content.is_free();
         let facets = if is_free {
@@ -446,10 +484,11 @@ impl<'a> Batch<'a> {
                 Status::Expired => "order.expired",
             },
         };
+        let number = self.numbers(order.project)?.next_event();
         self.connection
             .prepare_cached(
-                "INSERT INTO events (project_id, order_key, version, type, previous_status, at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO events (project_id, order_key, version, type, previous_status, at, \
+                 number, public_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 order.project.get(),
@@ -458,6 +497,9 @@ impl<'a> Batch<'a> {
                 kind,
                 from.map(Status::as_str),
                 order.updated_at.millis(),
+                number,
+                // With the project: a receiver may hear of several.
+                format!("evt_{}_{}_{number}", self.epoch, order.project),
             ])?;
         let event_id = self.connection.last_insert_rowid();
         self.made.newest_event = Some(event_id);
@@ -569,17 +611,6 @@ impl<'a> Batch<'a> {
         self.made.rung.endpoints.insert(endpoint);
     }
 
-    /// Whether the operator was not told the same of this source for a while.
-    pub(super) fn may_tell(
-        &mut self,
-        source: &SourceId,
-        attention: Attention,
-        at: Timestamp,
-        every: Duration,
-    ) -> bool {
-        self.memory.may_tell(source, attention, at, every)
-    }
-
     pub(super) fn completes_on_ack(&mut self, project: ProjectId) -> rusqlite::Result<bool> {
         let settings = self.memory.settings(self.connection, project)?;
         Ok(settings.is_some_and(|settings| settings.complete_on_ack))
@@ -644,27 +675,23 @@ impl<'a> Batch<'a> {
             .exists((project.get(), id.get()))
     }
 
-    /// `asked`, which must be free, or the next one. Those that we give out grow with time, so that
-    /// the index on them is appended to, and skip what a shop brought along.
+    /// `asked`, which must be free, or the next one.
     fn take_order_id(
         &mut self,
         project: ProjectId,
         asked: Option<OrderId>,
-        order_key: i64,
     ) -> rusqlite::Result<OrderId> {
-        let highest = *self.memory.highest_order_id(self.connection, project)?;
-        let id = match asked {
-            Some(id) => id,
-            None => {
-                let mut candidate = ORDER_ID_BASE + order_key;
-                while candidate <= highest && self.is_taken(project, rows::order_id(candidate)?)? {
-                    candidate += 1;
-                }
-                rows::order_id(candidate)?
-            }
-        };
-        let highest = self.memory.highest_order_id(self.connection, project)?;
-        *highest = (*highest).max(id.get().into());
-        Ok(id)
+        let connection = self.connection;
+        let numbers = self.numbers(project)?;
+        match asked {
+            Some(id) => numbers.take(connection, project, id).map(|()| id),
+            None => numbers.next_order(connection, project),
+        }
+    }
+
+    /// Written with this batch.
+    fn numbers(&mut self, project: ProjectId) -> rusqlite::Result<&mut ProjectNumbers> {
+        self.made.counted.insert(project);
+        self.memory.numbers(self.connection, project)
     }
 }

@@ -169,7 +169,10 @@ pub(super) fn insert(
 ) -> rusqlite::Result<Credential> {
     // Known beforehand, because a sealed value is bound to its row. Rows are never deleted.
     let id = connection
-        .prepare_cached("SELECT coalesce(max(credential_id), 0) + 1 FROM credentials")?
+        .prepare_cached(
+            "SELECT max(coalesce(max(credential_id), 0), coalesce(( \
+             SELECT last FROM key_floors WHERE name = 'credentials'), 0)) + 1 FROM credentials",
+        )?
         .query_row([], |row| credential_id(row.get(0)?))?;
     let value = match key.kind {
         CredentialKind::Hs256 => secrets.seal(&of_credential(project, id), key.value.expose())?,

@@ -64,7 +64,7 @@ pub fn examine(path: &Path, full: bool, stuck_since: Timestamp) -> rusqlite::Res
     }
     found.newest_change = connection
         .query_row(
-            "SELECT at FROM events ORDER BY event_id DESC LIMIT 1",
+            "SELECT at FROM events WHERE order_key > 0 ORDER BY event_id DESC LIMIT 1",
             [],
             |row| row.get(0),
         )

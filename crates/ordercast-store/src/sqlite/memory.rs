@@ -1,17 +1,13 @@
 //! What the writer remembers between batches, so that it need not ask the database. It is the only
 //! one who changes orders and projects; what a failed batch may have left here is forgotten.
 
-use super::{query, rows, webhooks::endpoints};
-use crate::{Attention, EndpointSettings, Settings, cache::OrderCache};
-use ordercast_core::{
-    ProjectId, Timestamp,
-    ids::{EndpointId, SourceId},
-};
+use super::{numbers::ProjectNumbers, query, webhooks::endpoints};
+use crate::{EndpointSettings, Settings, cache::OrderCache};
+use ordercast_core::{ProjectId, ids::EndpointId};
 use rusqlite::Connection;
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::Arc,
-    time::Duration,
 };
 
 /// An endpoint as the writer needs it.
@@ -31,12 +27,8 @@ pub(super) struct Memory {
     /// Bound: projects are made by the operator only.
     settings: HashMap<ProjectId, Settings>,
     receivers: HashMap<ProjectId, Receivers>,
-    /// Per project its highest order id.
-    order_ids: HashMap<ProjectId, i64>,
+    numbers: HashMap<ProjectId, ProjectNumbers>,
     last_order_key: Option<i64>,
-    /// When the operator was last told of a source's events. Bound: sources are made by projects'
-    /// administrators, a limited number each.
-    told: HashMap<(SourceId, Attention), Timestamp>,
 }
 
 impl Memory {
@@ -45,39 +37,16 @@ impl Memory {
             cache,
             settings: HashMap::new(),
             receivers: HashMap::new(),
-            order_ids: HashMap::new(),
+            numbers: HashMap::new(),
             last_order_key: None,
-            told: HashMap::new(),
-        }
-    }
-
-    pub(super) fn may_tell(
-        &mut self,
-        source: &SourceId,
-        attention: Attention,
-        at: Timestamp,
-        every: Duration,
-    ) -> bool {
-        let last = self.told.entry((source.clone(), attention));
-        match last {
-            Entry::Occupied(last) if at < last.get().plus(every) && *last.get() <= at => false,
-            Entry::Occupied(mut last) => {
-                last.insert(at);
-                true
-            }
-            Entry::Vacant(place) => {
-                place.insert(at);
-                true
-            }
         }
     }
 
     pub(super) fn forget(&mut self) {
         self.settings.clear();
         self.receivers.clear();
-        self.order_ids.clear();
+        self.numbers.clear();
         self.last_order_key = None;
-        self.told.clear();
     }
 
     /// `None`: there is no such project.
@@ -129,25 +98,31 @@ impl Memory {
         Ok(last + 1)
     }
 
-    /// The highest order id of a project, 0 for none. Whoever takes a higher one says so.
-    pub(super) fn highest_order_id(
+    /// What a project has given out.
+    pub(super) fn numbers(
         &mut self,
         connection: &Connection,
         project: ProjectId,
-    ) -> rusqlite::Result<&mut i64> {
-        match self.order_ids.entry(project) {
+    ) -> rusqlite::Result<&mut ProjectNumbers> {
+        match self.numbers.entry(project) {
             Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(place) => {
-                let highest: Option<i64> = connection.query_row(
-                    "SELECT max(order_id) FROM orders WHERE project_id = ?1",
-                    [project.get()],
-                    |row| row.get(0),
-                )?;
-                if let Some(highest) = highest {
-                    rows::order_id(highest)?;
-                }
-                Ok(place.insert(highest.unwrap_or(0)))
-            }
+            Entry::Vacant(place) => Ok(place.insert(ProjectNumbers::load(connection, project)?)),
         }
+    }
+
+    /// Writes what was given out since it was written last.
+    pub(super) fn save_numbers(
+        &mut self,
+        connection: &Connection,
+        project: ProjectId,
+    ) -> rusqlite::Result<()> {
+        match self.numbers.get_mut(&project) {
+            Some(numbers) => numbers.save(connection, project),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn forget_numbers(&mut self) {
+        self.numbers.clear();
     }
 }

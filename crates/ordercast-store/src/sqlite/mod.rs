@@ -2,12 +2,16 @@
 
 mod apply;
 mod backup;
+mod beyond;
 pub(crate) mod credentials;
 mod examine;
-mod identity;
-pub(crate) mod inbox;
+pub(crate) mod identity;
+mod inbox;
+mod keeper;
 pub(crate) mod list;
+mod lock;
 mod memory;
+pub(crate) mod numbers;
 pub(crate) mod order_tokens;
 pub(crate) mod query;
 mod readers;
@@ -21,28 +25,35 @@ pub(crate) mod upkeep;
 pub(crate) mod webhooks;
 mod writer;
 
-pub use backup::{BackupError, backup, restore};
+pub use backup::{BackupError, Progress, backup, restore};
 pub use examine::{Examination, examine};
 
 use crate::{
     Committed, DeliveryBell, Failure, Outcome, Submission, Vault, cache::OrderCache,
     recent::RecentChannels, watch::Watches,
 };
+use identity::{HighWater, Identity};
+use keeper::{Condition, Keeper};
+use lock::{Lock, WriterNumber};
 use ordercast_core::{Timestamp, channel::Epoch};
 use readers::Readers;
 use rusqlite::{Connection, config::DbConfig};
 use secrets::Secrets;
 use std::{
-    fs::File,
+    fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, mpsc as blocking},
     thread::JoinHandle,
+    time::Duration,
 };
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Changes that wait while a commit runs; over it callers are refused, not delayed.
 const WRITE_QUEUE_MAX: usize = 8_192;
+/// Pages of the write-ahead log, 4 MiB, after which a commit moves it into the database: small, so that
+/// the file is written over again instead of growing.
+const LOG_PAGES: i64 = 1_000;
 
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_orders.sql"),
@@ -54,13 +65,17 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/007_sequences.sql"),
     include_str!("migrations/008_webhooks.sql"),
     include_str!("migrations/009_sources.sql"),
-    include_str!("migrations/010_inbox.sql"),
+    include_str!("migrations/010_numbers.sql"),
 ];
 
 #[derive(Debug, Error)]
 pub enum OpenError {
     #[error("{path} is in use by another ordercast process")]
     Locked { path: PathBuf },
+    #[error(
+        "{path} is not there, but {beside} is: a restore was interrupted. Run `ordercast restore` again, or rename a copy of the database to {path}; an empty one is not made beside it"
+    )]
+    Interrupted { path: PathBuf, beside: PathBuf },
     #[error(
         "{path} was written by a newer ordercast (schema {found}, this one knows up to {known}); run that version"
     )]
@@ -101,14 +116,18 @@ struct Inner {
     writes: Option<mpsc::Sender<writer::Job>>,
     readers: Option<Readers>,
     threads: Vec<JoinHandle<()>>,
-    epoch: Epoch,
+    identity: Arc<Identity>,
+    high_water: Arc<HighWater>,
     newest_event: watch::Receiver<i64>,
     bell: Arc<DeliveryBell>,
     cache: Arc<OrderCache>,
     recent: Arc<RecentChannels>,
     watches: Arc<Watches>,
     secrets: Arc<Secrets>,
-    _lock: File,
+    /// The keeper ends when it is dropped.
+    keeping: Option<blocking::Sender<()>>,
+    /// Last: it outlives every connection.
+    _lock: Arc<Lock>,
 }
 
 impl Store {
@@ -174,13 +193,22 @@ impl Store {
             path: path.to_owned(),
             source,
         };
-        let lock = lock_file(path)?;
+        backup::refuse_interrupted(path)?;
+        let lock = Arc::new(Lock::take(path)?);
+        // The files beside it belong to the file, not to one of its names.
+        let path = &fs::canonicalize(path).map_err(|source| OpenError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
         let mut connection = Connection::open(path).map_err(sqlite)?;
         restrict_permissions(path)?;
         configure_writer(&connection).map_err(sqlite)?;
         migrate(&mut connection, path)?;
         let secrets = Arc::new(Secrets::adopt(&mut connection, path, key, before)?);
-        let (epoch, high_water) = identity::establish(&connection, path, now, identity_seed)?;
+        let number = WriterNumber::take(&connection).map_err(sqlite)?;
+        let (identity, high_water) =
+            identity::establish(&mut connection, path, now, identity_seed)?;
+        let (identity, high_water) = (Arc::new(identity), Arc::new(high_water));
         let newest: i64 = connection
             .query_row("SELECT coalesce(max(event_id), 0) FROM events", [], |row| {
                 row.get(0)
@@ -201,15 +229,25 @@ impl Store {
             newest_event: event_sender,
             bell: Arc::clone(&bell),
         };
-        let secrets_of_writer = Arc::clone(&secrets);
+        let condition = Arc::new(Condition::default());
+        let keeper = Keeper {
+            path: path.clone(),
+            lock: Arc::clone(&lock),
+            number,
+            condition: Arc::clone(&condition),
+            writes: writes.downgrade(),
+        };
         let writer = writer::Writer::new(
             connection,
-            epoch.clone(),
-            high_water,
-            secrets_of_writer,
+            Arc::clone(&identity),
+            Arc::clone(&high_water),
+            Arc::clone(&secrets),
             audience,
+            (number, condition),
         );
         let mut threads = vec![spawn("ordercast-writer", move || writer.run(write_queue))];
+        let (keeping, stop) = blocking::channel();
+        threads.push(spawn("ordercast-keeper", move || keeper.run(&stop)));
 
         let (readers, reading) = Readers::start(path).map_err(sqlite)?;
         threads.extend(reading);
@@ -217,13 +255,15 @@ impl Store {
             writes: Some(writes),
             readers: Some(readers),
             threads,
-            epoch,
+            identity,
+            high_water,
             newest_event,
             bell,
             cache,
             recent,
             watches,
             secrets,
+            keeping: Some(keeping),
             _lock: lock,
         };
         Ok(Self {
@@ -256,10 +296,33 @@ impl Store {
         }
     }
 
-    /// The epoch of every channel: it changes only with the database's own identity.
+    /// The epoch of every channel that has not rolled: it changes only when the database was put back.
     #[must_use]
-    pub fn epoch(&self) -> &Epoch {
-        &self.inner.epoch
+    pub fn epoch(&self) -> Epoch {
+        self.inner.identity.epoch()
+    }
+
+    /// When the clock was found steady for the last time, before this process or in it; of a database
+    /// without that, the time of its newest event. `None`: nothing is known.
+    #[must_use]
+    pub fn steady_time(&self) -> Option<Timestamp> {
+        self.inner.high_water.steady()
+    }
+
+    /// The clock went as it should since this was told last, `elapsed` ago.
+    pub fn note_steady(&self, now: Timestamp, elapsed: Duration) {
+        self.inner.high_water.note_steady(now, elapsed);
+    }
+
+    /// The time by which what guards money (answers to idempotency keys, events of providers) grows old:
+    /// it follows the clock at no more than twice the speed of time that passes.
+    #[must_use]
+    pub fn guard_time(&self) -> Timestamp {
+        self.inner.high_water.guard_time()
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.inner.identity
     }
 
     /// Changes when an event was committed; its value is the newest event id.
@@ -321,6 +384,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.writes = None;
         self.readers = None;
+        self.keeping = None;
         let this = std::thread::current().id();
         for thread in self.threads.drain(..) {
             // The last handle may die inside a job of one of these threads.
@@ -336,23 +400,6 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
         Ok(handle) => handle,
         // Only at start-up, and only when the process cannot have threads at all.
         Err(error) => panic!("cannot start the thread {name}: {error}"),
-    }
-}
-
-pub(super) fn lock_file(path: &Path) -> Result<File, OpenError> {
-    let io = |source| OpenError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock = File::create(PathBuf::from(name)).map_err(io)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked {
-            path: path.to_owned(),
-        }),
-        Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
     }
 }
 
@@ -376,8 +423,9 @@ fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // FULL: a commit is acknowledged only when the log is on disk (guarantees, 1.1).
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // Small, so that the log file is written over again instead of growing.
-    connection.pragma_update(None, "wal_autocheckpoint", 1_000)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    // What a long read has held back is cut off once it is over.
+    connection.pragma_update(None, "journal_size_limit", keeper::LOG_KEPT_BYTES)?;
     // 16 MiB. More is slower: a commit walks the whole hash of cached pages after most splits of a
     // B-tree, which cost 8 % of the changes per second at 64 MiB.
     connection.pragma_update(None, "cache_size", -16_384)?;

@@ -6,7 +6,9 @@ use super::{
     secrets::Secrets,
     sources,
 };
-use crate::{Credential, EventRow, Feed, Project, Range, Settings, Source, VersionRow};
+use crate::{
+    Credential, EventRow, Feed, InboxRow, InboxState, Project, Range, Settings, Source, VersionRow,
+};
 use ordercast_core::{
     ProjectId, Timestamp,
     channel::{Channel, ChannelPage, Epoch, Offset, Publication},
@@ -108,17 +110,6 @@ pub(crate) fn channel(
         Range::After(offset) => select((after(offset), i64::MAX), "")?,
         Range::Before(offset) => select((top.base(), after(offset)), "DESC")?,
         Range::Newest => select(all, "DESC")?,
-        Range::Since(at) => {
-            // Newest first and cut at the first older one: a run that ends at the top, by offset.
-            let mut newest = select(all, "DESC")?;
-            let kept = newest
-                .iter()
-                .take_while(|publication| publication.at >= at)
-                .count();
-            newest.truncate(kept);
-            newest.reverse();
-            newest
-        }
     };
     Ok(ChannelPage {
         epoch: epoch.rolled(top.roll()),
@@ -198,13 +189,13 @@ pub(crate) fn events(
 ) -> rusqlite::Result<Vec<EventRow>> {
     connection
         .prepare_cached(
-            "SELECT e.event_id, e.type, e.version, e.previous_status, e.at, o.order_id, c.user_id, \
-             v.status, e.acknowledged_at FROM events e \
+            "SELECT e.number, e.type, e.version, e.previous_status, e.at, o.order_id, c.user_id, \
+             v.status, e.acknowledged_at, e.public_id FROM events e \
              JOIN orders o ON o.order_key = e.order_key \
              JOIN channels c ON c.channel_key = o.channel_key \
              JOIN order_versions v ON v.order_key = e.order_key AND v.version = e.version \
-             WHERE e.project_id = ?1 AND e.event_id > ?2 \
-             AND (?4 OR e.acknowledged_at IS NULL) ORDER BY e.event_id LIMIT ?3",
+             WHERE e.project_id = ?1 AND e.number > ?2 \
+             AND (?4 OR e.acknowledged_at IS NULL) ORDER BY e.number LIMIT ?3",
         )?
         .query_map((project.get(), after, limit, feed == Feed::All), |row| {
             let status: String = row.get(7)?;
@@ -224,7 +215,30 @@ pub(crate) fn events(
                     .parse()
                     .map_err(|()| corrupt("order_versions.status"))?,
                 acknowledged_at: row.get::<_, Option<i64>>(8)?.map(Timestamp::from_millis),
+                public_id: row.get(9)?,
             })
         })?
+        .collect()
+}
+
+pub(crate) fn inbox(
+    connection: &Connection,
+    project: ProjectId,
+    state: Option<InboxState>,
+    limit: u32,
+) -> rusqlite::Result<Vec<InboxRow>> {
+    connection
+        .prepare_cached(
+            "SELECT i.inbox_id, i.source, i.kind, i.received_at, i.state, i.reason, \
+             coalesce(i.order_id, o.order_id), i.duplicates FROM provider_inbox i \
+             LEFT JOIN attempts a ON a.project_id = i.project_id AND a.attempt = i.attempt \
+             LEFT JOIN orders o ON o.order_key = a.order_key \
+             WHERE i.project_id = ?1 AND (?2 IS NULL OR i.state = ?2) \
+             ORDER BY i.inbox_id DESC LIMIT ?3",
+        )?
+        .query_map(
+            (project.get(), state.map(InboxState::as_str), limit),
+            sources::inbox_row,
+        )?
         .collect()
 }

@@ -5,19 +5,23 @@
 //! ends, and the server with it: recovery starts from what is on disk.
 
 use super::{
+    LOG_PAGES,
     apply::{Batch, Made},
-    identity::HighWater,
+    identity::{HighWater, Identity},
+    keeper::Condition,
+    lock::WriterNumber,
     memory::Memory,
     secrets::Secrets,
 };
 use crate::{
-    Committed, DeliveryBell, Failure, Outcome, Submission, cache::OrderCache, change::Reply,
-    recent::RecentChannels, watch::Watches,
+    Change, Committed, DeliveryBell, Failure, Outcome, Submission, cache::OrderCache,
+    change::Reply, recent::RecentChannels, watch::Watches,
 };
-use ordercast_core::channel::Epoch;
+use metrics::counter;
+use ordercast_core::Timestamp;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use std::sync::{Arc, atomic::Ordering};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Bounds the time of one transaction and the loss of work when one change fails.
 const BATCH_MAX: usize = 512;
@@ -28,13 +32,31 @@ pub(super) struct Job {
     pub reply: Reply,
 }
 
+impl Job {
+    /// Changes nothing: wakes the writer.
+    pub(super) fn nothing() -> Self {
+        Self {
+            submission: Submission {
+                change: Change::Nothing,
+                at: Timestamp::default(),
+                idempotency: None,
+            },
+            reply: oneshot::channel().0,
+        }
+    }
+}
+
 pub(super) struct Writer<F> {
     connection: Connection,
-    epoch: Epoch,
-    high_water: HighWater,
+    identity: Arc<Identity>,
+    high_water: Arc<HighWater>,
     memory: Memory,
     secrets: Arc<Secrets>,
     audience: Audience<F>,
+    number: WriterNumber,
+    condition: Arc<Condition>,
+    /// After a commit SQLite moves the log into the database.
+    moves_log: bool,
 }
 
 /// Who hears of a commit.
@@ -55,18 +77,22 @@ struct Written {
 impl<F: FnMut(&[Committed]) + Send> Writer<F> {
     pub(super) fn new(
         connection: Connection,
-        epoch: Epoch,
-        high_water: HighWater,
+        identity: Arc<Identity>,
+        high_water: Arc<HighWater>,
         secrets: Arc<Secrets>,
         audience: Audience<F>,
+        (number, condition): (WriterNumber, Arc<Condition>),
     ) -> Self {
         Self {
             connection,
-            epoch,
+            identity,
             high_water,
             memory: Memory::new(Arc::clone(&audience.cache)),
             secrets,
             audience,
+            number,
+            condition,
+            moves_log: true,
         }
     }
 
@@ -130,23 +156,60 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
     }
 
     fn write_rows(&mut self, jobs: &[Job]) -> rusqlite::Result<Written> {
+        if self.condition.is_lost.load(Ordering::SeqCst) {
+            return Err(lost());
+        }
+        self.leave_or_move_log()?;
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut batch = Batch::new(&transaction, &self.epoch, &self.secrets, &mut self.memory);
+        if !self.number.is_newest(&transaction)? {
+            return Err(lost());
+        }
+        let mut batch = Batch::new(
+            &transaction,
+            (&self.identity, self.high_water.guard_time()),
+            &self.secrets,
+            &mut self.memory,
+        );
         let outcomes = jobs
             .iter()
             .map(|job| batch.apply(&job.submission))
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        let made = batch.finish();
+        let made = batch.finish()?;
         self.memory.cache.begin_commit();
         self.audience.recent.begin_commit();
         transaction.commit()?;
         Ok(Written { outcomes, made })
     }
 
+    /// While the log is large its keeper moves it: a commit must not wait for that.
+    fn leave_or_move_log(&mut self) -> rusqlite::Result<()> {
+        let moves = !self.condition.log_is_large.load(Ordering::Relaxed);
+        if moves == self.moves_log {
+            return Ok(());
+        }
+        let pages = if moves { LOG_PAGES } else { 0 };
+        self.connection
+            .pragma_update(None, "wal_autocheckpoint", pages)?;
+        self.moves_log = moves;
+        Ok(())
+    }
+
     fn announce(&mut self, written: Written, jobs: impl Iterator<Item = Job>) {
         let made = written.made;
+        if let Some((epoch, proof)) = &made.new_epoch {
+            tracing::warn!(
+                %epoch,
+                proven_by = %proof,
+                "a client has seen more than the database holds, so it was put back to an older \
+                 state: a new epoch begins"
+            );
+            counter!("ordercast_epochs_begun_total").increment(1);
+            self.high_water.begin(epoch.clone());
+            // Before readers are told that what they read may be old.
+            self.identity.begin(epoch.clone(), proof);
+        }
         if let Some(position) = made.newest_position {
             // Before clients see the publication: what they have seen is below the mark.
             self.high_water.raise(position);
@@ -154,6 +217,9 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         // Before anybody hears of it: who asks then must not get an older version.
         self.audience.cache.committed(made.orders.values());
         self.audience.recent.committed(&made.committed);
+        if made.new_epoch.is_some() {
+            self.audience.recent.forget();
+        }
         (self.audience.on_commit)(&made.committed);
         self.audience.watches.committed(made.orders.keys());
         if let Some(newest) = made.newest_event {
@@ -198,6 +264,14 @@ impl Cause {
             _ => Self::Change,
         }
     }
+}
+
+/// As SQLite says it of a database that may not be written: the process must end.
+fn lost() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY),
+        Some("the database is no longer this process's to write".to_owned()),
+    )
 }
 
 fn fail(jobs: &mut Vec<Job>, error: &rusqlite::Error) {

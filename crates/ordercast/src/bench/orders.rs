@@ -245,7 +245,7 @@ async fn write_alone(folder: &Path, seconds: u64) -> anyhow::Result<(f64, f64)> 
     let rate = per_second(changes, started.elapsed());
     drop(store);
     let copy = folder.join("copy.db");
-    let bytes = backup(&path, &copy)?;
+    let bytes = backup(&path, &copy, clock::now(), &mut |_| ())?;
     Ok((rate, per_second(bytes, Duration::from_secs(orders))))
 }
 

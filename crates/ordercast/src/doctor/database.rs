@@ -6,8 +6,8 @@ use ordercast_server::clock;
 use ordercast_store::{Examination, examine as look};
 use std::{path::Path, time::Duration};
 
-/// The log is written over again at about 4 MB.
-const WAL_BYTES_ODD: u64 = 256 * 1024 * 1024;
+/// The log is written over again at about 4 MB; the server itself moves one of 32 MiB.
+const LOG_BYTES_ODD: u64 = 64 * 1024 * 1024;
 /// Clocks of one machine do not go back further by themselves.
 const CLOCK_BACK: Duration = Duration::from_secs(60);
 const YEAR_2024: Timestamp = Timestamp::from_seconds(1_704_067_200);
@@ -30,16 +30,7 @@ pub fn examine(path: &Path, full: bool, stuck_minutes: u32) -> Vec<Finding> {
         integrity(&found, full),
         clock_of(found.newest_change),
     ];
-    if found.wal_bytes > WAL_BYTES_ODD {
-        findings.push(Finding::warning(
-            "database log",
-            format!(
-                "{} MiB not yet moved into the database",
-                found.wal_bytes >> 20
-            ),
-            "look for a program that keeps the database open for reading",
-        ));
-    }
+    findings.push(log_of(&found));
     findings.push(keys(&found));
     findings.extend(stuck(&found, stuck_minutes));
     findings
@@ -61,6 +52,19 @@ fn schema(found: &Examination) -> Finding {
         let said = format!("schema {schema}, {} projects", found.projects);
         Finding::ok("database", said)
     }
+}
+
+fn log_of(found: &Examination) -> Finding {
+    let said = format!(
+        "{} MiB not yet moved into the database",
+        found.wal_bytes >> 20
+    );
+    if found.wal_bytes > LOG_BYTES_ODD {
+        let advice = "look for a program that keeps the database open for reading: a backup that runs \
+                      now, or a foreign one (`fuser` names it)";
+        return Finding::warning("database log", said, advice);
+    }
+    Finding::ok("database log", said)
 }
 
 fn integrity(found: &Examination, full: bool) -> Finding {

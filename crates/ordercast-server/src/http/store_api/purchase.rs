@@ -304,12 +304,11 @@ pub fn failed(outcome: &Outcome) -> Rendered {
         | Outcome::Project(_)
         | Outcome::ProjectChanged(_)
         | Outcome::Received(_)
-        | Outcome::ForgedTransmission
-        | Outcome::HandleRefused(_)
         | Outcome::Credentials(_)
         | Outcome::Webhooks(_)
         | Outcome::Sources(_)
         | Outcome::Unchanged { .. }
+        | Outcome::Nothing
         | Outcome::Pruned(_)
         | Outcome::Storefront(_) => ApiError::unavailable(),
     };

@@ -20,7 +20,7 @@ const CLIENT_ORDERS_MAX: u32 = 100;
 /// What a dry run looks at.
 const REPLAYABLE_MAX: u32 = 100_000;
 
-const ROW: &str = "d.delivery_id, d.endpoint_id, d.event_id, e.type, d.notification, o.order_id, \
+const ROW: &str = "d.delivery_id, d.endpoint_id, e.number, e.type, d.notification, o.order_id, \
      d.state, d.reason, d.attempts, d.next_at, d.finished_at";
 
 pub(crate) fn list(
@@ -148,7 +148,7 @@ pub(crate) fn replayable(
             }
         }
         match events.last() {
-            Some(last) if events.len() == bite as usize => after = last.id,
+            Some(last) if events.len() == bite as usize => after = last.number,
             _ => break,
         }
     }
@@ -191,7 +191,8 @@ pub(crate) fn client_events(
     // By the index of a channel's orders: the newest of them that were sold, then their versions.
     let mut events: Vec<ClientEvent> = connection
         .prepare_cached(&format!(
-            "SELECT {ORDER_FIELDS}, e.event_id, e.type, e.version, e.previous_status, e.at, v.status \
+            "SELECT {ORDER_FIELDS}, e.number, e.type, e.version, e.previous_status, e.at, v.status, \
+             e.public_id \
              FROM (SELECT order_key FROM orders WHERE channel_key = \
              (SELECT channel_key FROM channels WHERE project_id = ?1 AND user_id = ?2) \
              AND (?3 IS NULL OR order_id = ?3) AND status NOT IN ('new', 'expired') \
@@ -200,7 +201,7 @@ pub(crate) fn client_events(
              JOIN channels c ON c.channel_key = o.channel_key \
              JOIN order_versions v ON v.order_key = o.order_key \
              JOIN events e ON e.event_id = v.event_id \
-             WHERE e.event_id > ?5 AND e.acknowledged_at IS NULL"
+             WHERE e.number > ?5 AND e.acknowledged_at IS NULL"
         ))?
         .query_map(
             params![

@@ -14,8 +14,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use std::sync::Arc;
 
 /// The fields of `orders o` come first, then those of the delivery and its event.
-pub(super) const FIELDS: &str = "d.delivery_id, d.notification, d.attempts, e.event_id, e.type, \
-     e.version, e.previous_status, e.at, v.status";
+pub(super) const FIELDS: &str = "d.delivery_id, d.notification, d.attempts, e.number, e.type, \
+     e.version, e.previous_status, e.at, v.status, e.public_id";
 pub(super) const JOINS: &str = "JOIN events e ON e.event_id = d.event_id \
      JOIN orders o ON o.order_key = d.order_key \
      JOIN channels c ON c.channel_key = o.channel_key \
@@ -61,12 +61,13 @@ pub(super) fn due_row(row: &Row) -> rusqlite::Result<Due> {
     })
 }
 
-/// Of the columns event_id, type, version, previous_status, at and status.
+/// Of the columns number, type, version, previous_status, at, status and public_id.
 pub(super) fn event_facts(row: &Row, first: usize) -> rusqlite::Result<EventFacts> {
     let previous: Option<String> = row.get(first + 3)?;
     let status: String = row.get(first + 5)?;
     Ok(EventFacts {
         id: row.get(first)?,
+        public_id: row.get(first + 6)?,
         kind: row.get(first + 1)?,
         version: Version::new(row.get(first + 2)?).map_err(|_| corrupt("events.version"))?,
         previous_status: previous

@@ -102,7 +102,7 @@ pub(super) fn replay(
         return Ok(not_now(NotNow::Disabled));
     }
     let missing = never_sent(batch.connection, key, since, (after, limit))?;
-    let last_event = missing.last().map(|event| event.id);
+    let last_event = missing.last().map(|event| event.number);
     let may_have_more = missing.len() == limit as usize;
     let (mut count, mut lanes) = (0, BTreeSet::new());
     for event in missing.iter().filter(|event| !event.is_known) {
@@ -138,6 +138,8 @@ pub(super) fn replay(
 
 pub(super) struct Missing {
     pub id: i64,
+    /// Its place among the events of its project.
+    pub number: i64,
     pub kind: String,
     pub from: Option<Status>,
     pub order_key: i64,
@@ -155,9 +157,9 @@ pub(super) fn never_sent(
     connection
         .prepare_cached(
             "SELECT e.event_id, e.type, e.previous_status, e.order_key, EXISTS ( \
-             SELECT 1 FROM deliveries d WHERE d.event_id = e.event_id AND d.endpoint_id = ?2) \
-             FROM events e WHERE e.project_id = ?1 AND e.event_id > ?4 AND e.at >= ?3 \
-             ORDER BY e.event_id LIMIT ?5",
+             SELECT 1 FROM deliveries d WHERE d.event_id = e.event_id AND d.endpoint_id = ?2), \
+             e.number FROM events e WHERE e.project_id = ?1 AND e.number > ?4 AND e.at >= ?3 \
+             ORDER BY e.number LIMIT ?5",
         )?
         .query_map(
             (project.get(), endpoint.get(), since.millis(), after, limit),
@@ -172,6 +174,7 @@ pub(super) fn never_sent(
                         .map_err(|()| rows::corrupt("events.previous_status"))?,
                     order_key: row.get(3)?,
                     is_known: row.get(4)?,
+                    number: row.get(5)?,
                 })
             },
         )?
@@ -217,15 +220,18 @@ pub(super) fn acknowledge(
     );
     let mut count = 0;
     let mut is_known = false;
-    for event in events {
-        let found: Option<(i64, String)> = batch
+    for number in events {
+        let found: Option<(i64, i64, String)> = batch
             .connection
             .prepare_cached(
-                "SELECT order_key, type FROM events WHERE event_id = ?1 AND project_id = ?2",
+                "SELECT event_id, order_key, type FROM events \
+                 WHERE number = ?1 AND project_id = ?2",
             )?
-            .query_row((event, project.get()), |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row((number, project.get()), |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
             .optional()?;
-        let Some((order_key, kind)) = found else {
+        let Some((event, order_key, kind)) = found else {
             continue;
         };
         let Some(row) = batch.order_by_key(order_key)? else {
@@ -240,13 +246,13 @@ pub(super) fn acknowledge(
             continue;
         }
         is_known = true;
-        count += u32::from(attempts::acknowledge(batch, *event, at)?);
+        count += u32::from(attempts::acknowledge(batch, event, at)?);
         // A buyer's word must not keep the shop's backend from hearing of a refund; and what the buyer,
         // or one of several endpoints, had taken before is settled with the shop's own word only.
         if *by != Acknowledger::Backend {
             continue;
         }
-        endpoints::settle(batch, *event, at)?;
+        endpoints::settle(batch, event, at)?;
         if kind == "order.paid" {
             let reason = "the shop has taken it through the event API";
             attempts::complete_order(batch, order_key, at, reason)?;

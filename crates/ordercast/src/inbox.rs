@@ -2,7 +2,7 @@
 
 use crate::project_api::ProjectArgs;
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use ordercast_core::ids::SourceId;
 use reqwest::Method;
 use serde::Deserialize;
@@ -21,6 +21,12 @@ Examples:
 
 Nothing is changed, and nothing of it is kept. The signature is not looked at, so a body from a log or a
 provider's dashboard will do.";
+
+#[derive(Debug, Subcommand)]
+pub enum InboxCommand {
+    /// Ask what a body would change
+    DryRun(DryRunArgs),
+}
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -63,7 +69,8 @@ struct Would {
     to: Option<String>,
 }
 
-pub async fn run(args: DryRunArgs) -> anyhow::Result<()> {
+pub async fn run(command: InboxCommand) -> anyhow::Result<()> {
+    let InboxCommand::DryRun(args) = command;
     let body = read(&args.file)?;
     let headers: BTreeMap<_, _> = args.headers.iter().cloned().collect();
     let api = args.project.api()?;
