@@ -149,6 +149,11 @@ pub struct Config {
     #[config(env = "ORDERCAST_INBOX_DAYS")]
     pub inbox_days: Option<u32>,
 
+    /// Days for which a provider's webhook waits for the order that it named, or for an event that names
+    /// one, 1 or more. After them it is put aside with that reason, and can still be matched by hand.
+    #[config(env = "ORDERCAST_PARKED_DAYS", default = 30)]
+    pub parked_days: u32,
+
     /// Days for which publications can be replayed, 1 or more; the last 100 of each channel always
     /// can. Without it, for ever.
     #[config(env = "ORDERCAST_PUBLICATION_DAYS")]
@@ -300,6 +305,7 @@ impl Config {
         }
         let days = self.inbox_days.unwrap_or(30);
         range("inbox_days", days, 30..=36_500, "30 or more")?;
+        range("parked_days", self.parked_days, 1..=36_500, "1 or more")?;
         let days = self.delivery_days.unwrap_or(1);
         range("delivery_days", days, 1..=36_500, "1 or more")?;
         let seconds = self.webhook_timeout_seconds;

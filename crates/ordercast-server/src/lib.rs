@@ -22,7 +22,7 @@ use axum::Router;
 use config::Config;
 use delivery::{Dispatcher, sending::Sending};
 use http::{App, Front, Listener, Shutdown, measure::RequestLog};
-use inbox::Inbox;
+use inbox::{Inbox, ask::Asker};
 use internal::Internal;
 use jobs::{Jobs, Retention};
 pub use keys::SecretsKeyError;
@@ -152,7 +152,7 @@ impl Bound {
             auth,
             metrics,
             inbox: Arc::new(Inbox::new(
-                Arc::clone(&sending),
+                Arc::new(Asker::new(Arc::clone(&sending))),
                 config.trusted_proxies.clone(),
             )),
             sending,
@@ -205,7 +205,8 @@ impl Bound {
         let dispatcher = Dispatcher::new(Arc::clone(&self.app.sending));
         jobs.add(dispatcher.run(self.app.stopping.clone()));
         jobs.add(jobs::keep_sweeping(
-            self.app.sending.clone(),
+            self.app.store.clone(),
+            Arc::clone(&self.app.inbox.asker),
             self.app.auth.clone(),
             self.app.stopping.clone(),
         ));

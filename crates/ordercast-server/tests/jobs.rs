@@ -8,10 +8,10 @@ use ordercast_core::{
     order::{Actor, Cause, Content, Fact, Flag, Item, Mode, Request, Status, Target},
     provider::{Event, Subject},
 };
-use ordercast_server::jobs::{Retention, expire, prune, report_parked};
+use ordercast_server::jobs::{Retention, expire, expire_parked, prune, report_parked};
 use ordercast_store::{
-    Change, Idempotency, InboxEntry, NewOrder, NewProject, Outcome, Rendered, RequestKey, Scope,
-    Settings, Store, Submission,
+    Change, Idempotency, InboxEntry, InboxFilter, InboxState, NewOrder, NewProject, Outcome,
+    Rendered, RequestKey, Scope, Settings, Store, Submission,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -20,6 +20,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const KEEP: Retention = Retention {
     idempotency_days: 7,
     inbox_days: Some(30),
+    parked_days: 30,
     publication_days: Some(1),
     delivery_days: None,
 };
@@ -149,6 +150,7 @@ impl Shop {
             source: SourceId::new("test").expect("id"),
             body: b"{}".to_vec(),
             event: Ok(event),
+            transmission: None,
         };
         self.submit(Change::Receive(Box::new(entry)), at).await;
     }
@@ -320,11 +322,71 @@ async fn webhooks_that_wait_for_their_order_stay() {
     assert_eq!(prune(&shop.store, day_31, KEEP).await, Ok(1));
     let states: Vec<_> = shop
         .store
-        .inbox(project(), None, 10)
+        .inbox(project(), InboxFilter::default(), None, 10)
         .await
         .expect("read")
         .into_iter()
         .map(|row| row.state)
         .collect();
     assert_eq!(states, ["parked"]);
+}
+
+#[tokio::test]
+async fn what_waits_too_long_is_put_aside_with_its_reason_and_alarms_no_more() {
+    let shop = Shop::open().await;
+    shop.pay(4_242, START).await;
+    let minute_16 = START.plus(Duration::from_secs(60) * 16);
+    assert_eq!(report_parked(&shop.store, minute_16).await, Ok(1));
+    let news = shop
+        .store
+        .operator_events(project(), 10)
+        .await
+        .expect("read");
+    assert_eq!(
+        (news.len(), news[0].kind.as_str()),
+        (1, "inbox.waiting"),
+        "{news:?}"
+    );
+    // Told once.
+    assert_eq!(report_parked(&shop.store, minute_16).await, Ok(1));
+    let news = shop
+        .store
+        .operator_events(project(), 10)
+        .await
+        .expect("read");
+    assert_eq!(news.len(), 1);
+    for (day, expired) in [(29, 0), (31, 1), (32, 0)] {
+        let now = START.plus(DAY * day);
+        assert_eq!(
+            expire_parked(&shop.store, now, 30).await,
+            Ok(expired),
+            "{day}"
+        );
+    }
+    assert_eq!(report_parked(&shop.store, minute_16).await, Ok(0));
+    let filter = InboxFilter {
+        state: Some(InboxState::Expired),
+        needs_attention: false,
+    };
+    let rows = shop
+        .store
+        .inbox(project(), filter, None, 10)
+        .await
+        .expect("read");
+    assert!(
+        rows[0]
+            .reason
+            .starts_with("it waited too long: it named order 4242"),
+        "{rows:?}"
+    );
+    let filter = InboxFilter {
+        needs_attention: true,
+        ..InboxFilter::default()
+    };
+    let rows = shop
+        .store
+        .inbox(project(), filter, None, 10)
+        .await
+        .expect("read");
+    assert!(rows.is_empty(), "{rows:?}");
 }

@@ -7,12 +7,12 @@ use ordercast_core::{
     ids::{AttemptId, SourceId},
     money::{Currency, Money},
     order::{Actor, Cause, Content, Fact, Item, Mode, Order, Status},
-    provider::{Event, Provider, SourceSettings, Subject},
+    provider::{Event, Provider, Reading, SourceSettings, Subject},
 };
 use ordercast_server::{
     config::{Config, Partial},
     delivery::sending::Sending,
-    inbox::ask::{AskError, ProviderReader, Question, Reading, reader},
+    inbox::ask::{AskError, Asker, ProviderReader, Question, reader},
     jobs::{expire, sweep},
 };
 use ordercast_store::{
@@ -198,7 +198,7 @@ async fn what_is_heard_pays_the_order_once() {
     let readers: Vec<(Source, Box<dyn ProviderReader>)> =
         vec![(source(Provider::Stripe, None), Box::new(fake.clone()))];
     let minute = START.plus(SECOND * 60);
-    *fake.answer.lock().expect("answer") = Some(Err(AskError::Unavailable));
+    *fake.answer.lock().expect("answer") = Some(Err(AskError::Unavailable("asleep".to_owned())));
     assert_eq!(sweep(&shop.store, &readers, START, minute).await, Ok(0));
     *fake.answer.lock().expect("answer") = Some(Ok(paid(&order)));
     assert_eq!(sweep(&shop.store, &readers, START, minute).await, Ok(1));
@@ -277,7 +277,8 @@ async fn serve(router: Router) -> String {
 }
 
 async fn check(shop: &Shop, order: &Order, source: Source) {
-    let reader = reader(&shop.sending(), &source).expect("it can be asked");
+    let asker = Arc::new(Asker::new(shop.sending()));
+    let reader = reader(&asker, &source).expect("it can be asked");
     let minute = START.plus(SECOND * 60);
     let readers = vec![(source, reader)];
     assert_eq!(sweep(&shop.store, &readers, START, minute).await, Ok(1));
@@ -319,6 +320,7 @@ async fn stripe_is_asked_about_the_payments_that_have_been_heard_of() {
         source: SourceId::new("src").expect("id"),
         body: b"{}".to_vec(),
         event: Ok(pending),
+        transmission: None,
     })))
     .await;
     let intent = json!({ "object": "payment_intent", "id": "pi_7", "status": "succeeded",

@@ -9,7 +9,7 @@ use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
     channel::{Epoch, Offset},
     ids::{SourceId, Version},
-    order::{Cause, Content, Mode, Order, Refusal, Request, Status},
+    order::{Actor, Cause, Content, Mode, Order, Refusal, Request, Status},
     provider::Event,
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -49,6 +49,8 @@ pub enum Change {
     },
     /// A verified provider event; stored, then applied, ignored or parked in the same transaction.
     Receive(Box<InboxEntry>),
+    /// What becomes of events that wait, or that nobody understood.
+    Inbox(Box<InboxChange>),
     Storefront(Box<StorefrontChange>),
     Credentials(Box<CredentialChange>),
     Webhooks(Box<WebhookChange>),
@@ -134,6 +136,51 @@ pub struct InboxEntry {
     pub body: Vec<u8>,
     /// `Err`: why it could not be read; kept as `rejected`.
     pub event: Result<Event, String>,
+    /// Where the signature covers no more than a checksum of the body.
+    pub transmission: Option<Transmission>,
+}
+
+/// Under which id a body was sent: another body under it is [`Outcome::ForgedTransmission`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmission {
+    pub id: String,
+    /// SHA-256.
+    pub body_hash: [u8; 32],
+}
+
+/// What people and the clock do with events that wait or that nobody understood.
+#[derive(Clone, Debug)]
+pub enum InboxChange {
+    /// It needs nobody's attention any more, and moves no order.
+    Dismiss {
+        project: ProjectId,
+        id: i64,
+        reason: String,
+        actor: Actor,
+    },
+    /// The order hears it, and what comes of the same payment later.
+    Match {
+        project: ProjectId,
+        id: i64,
+        order: OrderId,
+        actor: Actor,
+    },
+    /// Those that have waited since `before` for an order that they named need attention.
+    FlagWaiting { before: Timestamp, limit: u32 },
+    /// Those that have waited since `before` wait no longer.
+    Expire { before: Timestamp, limit: u32 },
+}
+
+/// Why an event cannot be dismissed or matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandleRefusal {
+    /// It has had its effect, or has none.
+    NotOpen(InboxState),
+    /// It tells nothing of a payment.
+    NoPayment,
+    NoSuchOrder,
+    /// Its payment belongs to another order.
+    OfAnotherOrder,
 }
 
 /// The caller's key and how its answer will look, so that the answer is stored with the change.
@@ -212,6 +259,9 @@ pub enum Outcome {
     /// The key was used before with another body.
     KeyConflict,
     Received(InboxOutcome),
+    /// A known transmission id with another body: nothing was kept.
+    ForgedTransmission,
+    HandleRefused(HandleRefusal),
     Storefront(StorefrontOutcome),
     Credentials(CredentialOutcome),
     Webhooks(WebhookOutcome),
@@ -225,9 +275,23 @@ pub enum InboxState {
     Parked,
     Unknown,
     Rejected,
+    /// It waited too long for its order.
+    Expired,
+    /// A person put it aside.
+    Dismissed,
 }
 
 impl InboxState {
+    pub const ALL: [Self; 7] = [
+        Self::Applied,
+        Self::Ignored,
+        Self::Parked,
+        Self::Unknown,
+        Self::Rejected,
+        Self::Expired,
+        Self::Dismissed,
+    ];
+
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -236,6 +300,35 @@ impl InboxState {
             Self::Parked => "parked",
             Self::Unknown => "unknown",
             Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Dismissed => "dismissed",
+        }
+    }
+}
+
+/// Why a person should look at an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Attention {
+    /// It could not be read.
+    Unreadable,
+    /// It holds no object, and there is no API key to ask for it.
+    ThinEvent,
+    UnknownWord,
+    /// The order that it named was not made for a while.
+    Waiting,
+    /// It is of a payment that began before the order that it named was made.
+    BeforeOrder,
+}
+
+impl Attention {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::ThinEvent => "thin_event",
+            Self::UnknownWord => "unknown_word",
+            Self::Waiting => "waiting",
+            Self::BeforeOrder => "before_order",
         }
     }
 }
@@ -243,6 +336,9 @@ impl InboxState {
 /// What became of a provider's event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboxOutcome {
+    pub inbox_id: i64,
+    /// That it named, or that its payment belongs to.
+    pub order: Option<OrderId>,
     pub state: InboxState,
     pub reason: String,
     /// The event was stored before; this delivery changed nothing.

@@ -23,8 +23,9 @@ pub mod webhooks;
 
 pub use bell::{DeliveryBell, Rung};
 pub use change::{
-    Applied, Change, Idempotency, InboxEntry, InboxOutcome, InboxState, NewOrder, NewProject,
-    Outcome, ProjectChange, Proof, Prune, Rendered, Submission,
+    Applied, Attention, Change, HandleRefusal, Idempotency, InboxChange, InboxEntry, InboxOutcome,
+    InboxState, NewOrder, NewProject, Outcome, ProjectChange, Proof, Prune, Rendered, Submission,
+    Transmission,
 };
 pub use credentials::{
     Credential, CredentialChange, CredentialKind, CredentialOutcome, KeyFamily, KeySet,
@@ -38,7 +39,7 @@ pub use ordercast_core::{
 pub use read::{EventRow, Feed, Found, InboxRow, VersionRow};
 pub use replay::{RequestKey, Scope};
 pub use secret::Secret;
-pub use sources::{InboxBody, Source, SourceChange, SourceOutcome, SweepWindow};
+pub use sources::{InboxBody, InboxFilter, Source, SourceChange, SourceOutcome, SweepWindow};
 pub use sqlite::{BackupError, Examination, OpenError, Progress, Store, backup, examine, restore};
 pub use storefront::{StorefrontChange, StorefrontOutcome, StorefrontRefusal};
 pub use vault::{Vault, VaultError};

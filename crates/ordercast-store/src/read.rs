@@ -1,7 +1,7 @@
 //! What the readers answer. Every read sees all commits that were announced before it began.
 
 use crate::{
-    Change, Credential, Failure, InboxState, Project, Proof, Range, Source, Store, Submission,
+    Change, Credential, Failure, Project, Proof, Range, Source, Store, Submission,
     recent::{WINDOW_MAX, Window},
     sqlite::{
         numbers, query,
@@ -110,6 +110,13 @@ pub struct InboxRow {
     pub reason: String,
     pub order: Option<OrderId>,
     pub duplicates: u32,
+    /// What stood where an order's number belongs, and is none.
+    pub named: Option<String>,
+    /// Why a person should look at it.
+    pub attention: Option<String>,
+    /// Who dismissed it or matched it, and when.
+    pub handled_by: Option<String>,
+    pub handled_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -277,20 +284,6 @@ impl Store {
     /// [`Failure`] as for every read.
     pub async fn newest_event_of(&self, project: ProjectId) -> Result<i64, Failure> {
         self.read_short(move |connection| numbers::newest_event(connection, project))
-            .await
-    }
-
-    /// Newest first, at most `limit`.
-    ///
-    /// # Errors
-    /// [`Failure`] as for every read.
-    pub async fn inbox(
-        &self,
-        project: ProjectId,
-        state: Option<InboxState>,
-        limit: u32,
-    ) -> Result<Vec<InboxRow>, Failure> {
-        self.read(move |connection| query::inbox(connection, project, state, limit))
             .await
     }
 

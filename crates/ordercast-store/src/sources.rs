@@ -1,6 +1,12 @@
 //! Sources of provider webhooks: who may post to the inbox, and how it is proved.
 
-use crate::{Failure, Found, Store, sqlite::sources};
+use crate::{
+    Failure, Found, InboxRow, InboxState, Store,
+    sqlite::{
+        inbox::{attempts, list as inbox},
+        sources,
+    },
+};
 use ordercast_core::{
     ProjectId, Timestamp,
     ids::{AttemptId, SourceId},
@@ -81,12 +87,21 @@ pub enum SourceOutcome {
 /// A provider's webhook as it came.
 #[derive(Clone, Debug)]
 pub struct InboxBody {
-    pub row: crate::InboxRow,
+    pub row: InboxRow,
     pub body: Vec<u8>,
     /// What was understood, as JSON.
     pub fact: Option<String>,
     pub attempt: Option<String>,
     pub dedup_key: Option<String>,
+    pub occurred_at: Option<Timestamp>,
+}
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InboxFilter {
+    pub state: Option<InboxState>,
+    /// Only those that a person should look at.
+    pub needs_attention: bool,
 }
 
 impl Store {
@@ -97,9 +112,24 @@ impl Store {
     pub async fn order_of_attempt(
         &self,
         project: ProjectId,
+        source: SourceId,
         attempt: AttemptId,
     ) -> Result<Option<Arc<Found>>, Failure> {
-        self.find(move |connection| sources::order_of_attempt(connection, project, &attempt))
+        self.find(move |connection| inbox::order_of_attempt(connection, project, &source, &attempt))
+            .await
+    }
+
+    /// Of payments as an order calls them, those that this source may be asked about, by their ids there.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn payments_of_source(
+        &self,
+        project: ProjectId,
+        source: SourceId,
+        names: Vec<AttemptId>,
+    ) -> Result<Vec<AttemptId>, Failure> {
+        self.read(move |connection| attempts::of_source(connection, project, &source, &names))
             .await
     }
 
@@ -108,16 +138,31 @@ impl Store {
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn inbox_knows(&self, source: SourceId, dedup_key: String) -> Result<bool, Failure> {
-        self.read(move |connection| sources::knows(connection, &source, &dedup_key))
+        self.read(move |connection| inbox::knows(connection, &source, &dedup_key))
             .await
     }
 
-    /// How many events wait for their order since before that time, of all projects.
+    /// How many events wait for an order that they named since before that time, of all projects.
     ///
     /// # Errors
     /// [`Failure`] as for every read.
-    pub async fn parked_since(&self, before: Timestamp) -> Result<u32, Failure> {
-        self.read(move |connection| sources::parked_since(connection, before))
+    pub async fn waiting_since(&self, before: Timestamp) -> Result<u32, Failure> {
+        self.read(move |connection| inbox::waiting_since(connection, before))
+            .await
+    }
+
+    /// Newest first, at most `limit`, those behind the entry `before`.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn inbox(
+        &self,
+        project: ProjectId,
+        filter: InboxFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<InboxRow>, Failure> {
+        self.read(move |connection| inbox::entries(connection, project, filter, before, limit))
             .await
     }
 
@@ -128,7 +173,7 @@ impl Store {
         project: ProjectId,
         id: i64,
     ) -> Result<Option<InboxBody>, Failure> {
-        self.read(move |connection| sources::entry(connection, project, id))
+        self.read(move |connection| inbox::entry(connection, project, id))
             .await
     }
 

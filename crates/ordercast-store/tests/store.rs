@@ -11,8 +11,8 @@ use ordercast_core::{
     provider::{Event, Subject},
 };
 use ordercast_store::{
-    Change, Committed, Idempotency, InboxEntry, InboxState, NewOrder, NewProject, OpenError,
-    Outcome, Range, Rendered, RequestKey, Scope, Settings, Store, Submission,
+    Change, Committed, Idempotency, InboxEntry, InboxFilter, InboxState, NewOrder, NewProject,
+    OpenError, Outcome, Range, Rendered, RequestKey, Scope, Settings, Store, Submission,
 };
 use std::{
     path::Path,
@@ -87,6 +87,7 @@ fn receive(kind: &str, subject: Subject, fact: Option<Fact>) -> Change {
             dedup_key,
             ..Event::new(kind, subject, fact)
         }),
+        transmission: None,
     }))
 }
 
@@ -349,7 +350,11 @@ async fn a_provider_event_is_applied_once() {
     }
     assert_eq!(f.status(order).await, Status::Paid);
     assert_eq!(f.history("alice").await.len(), 2);
-    let inbox = f.store.inbox(project(), None, 10).await.expect("read");
+    let inbox = f
+        .store
+        .inbox(project(), InboxFilter::default(), None, 10)
+        .await
+        .expect("read");
     assert_eq!((inbox.len(), inbox[0].duplicates), (1, 2));
 }
 
@@ -373,7 +378,7 @@ async fn an_event_before_its_order_waits_for_it() {
     assert_eq!(f.status(order).await, Status::Paid);
     let states: Vec<_> = f
         .store
-        .inbox(project(), None, 10)
+        .inbox(project(), InboxFilter::default(), None, 10)
         .await
         .expect("read")
         .into_iter()

@@ -154,6 +154,26 @@ impl Fact {
             Self::Expired => None,
         }
     }
+
+    /// The same, told of a payment by another name.
+    #[must_use]
+    pub fn with_attempt(mut self, name: AttemptId) -> Self {
+        match &mut self {
+            Self::PaymentPending { attempt }
+            | Self::PaymentAuthorized { attempt }
+            | Self::PaymentFailed { attempt }
+            | Self::Paid { attempt, .. }
+            | Self::CaptureFailed { attempt, .. }
+            | Self::NothingDue { attempt }
+            | Self::Unreadable { attempt, .. }
+            | Self::MayBeATwin { attempt }
+            | Self::Refunded { attempt, .. }
+            | Self::RefundReversed { attempt, .. }
+            | Self::Disputed { attempt, .. } => *attempt = name,
+            Self::Expired => {}
+        }
+        self
+    }
 }
 
 /// How much was given back.

@@ -4,7 +4,8 @@
 use super::{
     Event, EventError, Mapping, Meaning, Request, Subject,
     json::Json,
-    signature::is_base64,
+    secret::SecretRule,
+    signature::{Unverified, is_base64, matching},
     told::{Told, ToldRefund},
 };
 use crate::{Timestamp, money::Money};
@@ -45,6 +46,9 @@ pub const MAPPING: &[(&str, Meaning)] = &[
     ("NOTIFICATION_OF_FRAUD", Meaning::Ignore),
 ];
 
+/// Half of what it shows: a key that was cut is refused, one of a later length is not.
+const KEY_BYTES_MIN: usize = 16;
+
 const SIGNED: [&str; 8] = [
     "/pspReference",
     "/originalReference",
@@ -58,20 +62,32 @@ const SIGNED: [&str; 8] = [
 
 /// Every item by its own signature over eight of its fields; a body without items by the header
 /// `HmacSignature` over the whole. The key is the secret decoded from hex.
-pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
-    let Ok(key) = HEXUPPER_PERMISSIVE.decode(secret.as_bytes()) else {
-        return false;
-    };
+pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> Result<(), Unverified> {
+    let key = HEXUPPER_PERMISSIVE
+        .decode(secret.as_bytes())
+        .map_err(|_| Unverified::Mismatch)?;
     if key.is_empty() {
-        return false;
+        return Err(Unverified::Mismatch);
     }
     if let Some(signature) = request.header("hmacsignature") {
-        return is_base64(&key, request.body, signature);
+        return matching(is_base64(&key, request.body, signature));
     }
-    let Ok(items) = Json::parse(request.body).and_then(|body| items(&body)) else {
-        return false;
-    };
-    !items.is_empty() && items.iter().all(|item| is_item_signed(item, &key))
+    let items = Json::parse(request.body)
+        .and_then(|body| items(&body))
+        .map_err(|_| Unverified::Header("hmacsignature"))?;
+    matching(!items.is_empty() && items.iter().all(|item| is_item_signed(item, &key)))
+}
+
+/// Its key is shown in hexadecimal digits, 64 of them.
+pub fn check_secret(secret: &str) -> Result<(), SecretRule> {
+    let key = HEXUPPER_PERMISSIVE.decode(secret.as_bytes());
+    if key.is_ok_and(|key| key.len() >= KEY_BYTES_MIN) {
+        Ok(())
+    } else {
+        Err(SecretRule(
+            "must be the HMAC key that Adyen shows, in hexadecimal digits",
+        ))
+    }
 }
 
 fn is_item_signed(item: &Json, key: &[u8]) -> bool {

@@ -4,7 +4,7 @@
 use super::{
     Amount, EventError, Meaning, Request,
     json::Json,
-    signature::{is_hex, is_recent, members},
+    signature::{Unverified, is_hex, matching, members, recent, required},
     told::{Told, ToldRefund},
 };
 use crate::Timestamp;
@@ -19,14 +19,12 @@ pub const MAPPING: &[(&str, Meaning)] = &[
 
 /// `t=,v0=,h=,v1=`: v1 covers the headers that `h` names, v0 the body alone. Where v1 is, it decides;
 /// of several any, as while a secret is changed.
-pub fn verify(request: Request<'_>, secret: &str, now: Timestamp) -> bool {
-    let Some(header) = request.header("x-hook0-signature") else {
-        return false;
-    };
+pub fn verify(request: Request<'_>, secret: &str, now: Timestamp) -> Result<(), Unverified> {
+    let header = required(request, "x-hook0-signature")?;
     let all = |name| members(header, ',', name);
-    let Some(at) = all("t").next() else {
-        return false;
-    };
+    let at = all("t")
+        .next()
+        .ok_or(Unverified::Header("x-hook0-signature"))?;
     let signed_by_any = |name, head: &str| {
         let content = [head.as_bytes(), request.body].concat();
         all(name).fold(false, |is_signed, signature| {
@@ -46,7 +44,8 @@ pub fn verify(request: Request<'_>, secret: &str, now: Timestamp) -> bool {
     } else {
         signed_by_any("v0", &format!("{at}."))
     };
-    is_signed && is_recent(at, now)
+    matching(is_signed)?;
+    recent(at, now)
 }
 
 /// Its fields stand in `data`, or at the top.

@@ -1,6 +1,11 @@
 //! Coinbase Commerce. The order is named by `metadata.order_id` of the charge; the payment by the charge.
 
-use super::{EventError, Meaning, Request, json::Json, signature::is_hex, told::Told};
+use super::{
+    EventError, Meaning, Request,
+    json::Json,
+    signature::{Unverified, is_hex, matching, required},
+    told::Told,
+};
 use crate::Timestamp;
 
 pub const MAPPING: &[(&str, Meaning)] = &[
@@ -15,9 +20,9 @@ pub const MAPPING: &[(&str, Meaning)] = &[
 ];
 
 /// `X-CC-Webhook-Signature: <hex>` over the body.
-pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
-    let signature = request.header("x-cc-webhook-signature").unwrap_or_default();
-    is_hex(secret.as_bytes(), request.body, signature)
+pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> Result<(), Unverified> {
+    let signature = required(request, "x-cc-webhook-signature")?;
+    matching(is_hex(secret.as_bytes(), request.body, signature))
 }
 
 pub fn read(body: &Json) -> Result<Told, EventError> {

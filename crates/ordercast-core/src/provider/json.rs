@@ -1,12 +1,14 @@
 //! Fields of a provider's body, by JSON pointer, as the types that we have.
 
-use super::{Amount, EventError};
+use super::{Amount, EventError, lenient};
 use crate::{
     Timestamp,
     ids::{AttemptId, CaptureId, DisputeId, OrderId, RefundId},
     money::{Currency, Money},
 };
+use data_encoding::HEXLOWER;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 #[derive(Clone, Debug)]
@@ -15,6 +17,7 @@ pub struct Json(Value);
 impl Json {
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
         serde_json::from_slice(body)
+            .or_else(|_| serde_json::from_str(&lenient::repaired(body)))
             .map(Self)
             .map_err(|_| EventError::NotJson)
     }
@@ -45,6 +48,19 @@ impl Json {
         }
     }
 
+    /// A provider's own id, as it stands there; one that is too long for us by its beginning and its hash.
+    fn id(&self, pointer: &str, bytes_max: usize) -> Option<String> {
+        let text = self.text(pointer)?;
+        let is_plain = !text.chars().any(char::is_control);
+        let text = text.replace(char::is_control, "\u{fffd}");
+        // What was changed must not become equal to another one.
+        Some(if is_plain {
+            bounded(&text, bytes_max)
+        } else {
+            hashed(&text, &self.text(pointer)?, bytes_max)
+        })
+    }
+
     /// The first of them that is there.
     pub fn any(&self, pointers: &[&str]) -> Option<String> {
         pointers.iter().find_map(|pointer| self.text(pointer))
@@ -64,27 +80,27 @@ impl Json {
     pub fn attempt(&self, pointers: &[&str]) -> Option<AttemptId> {
         pointers
             .iter()
-            .find_map(|pointer| AttemptId::new(&self.text(pointer)?).ok())
+            .find_map(|pointer| AttemptId::new(&self.id(pointer, AttemptId::BYTES_MAX)?).ok())
     }
 
     #[allow(dead_code, reason = "adapters that read captures in parts use it")]
     pub fn capture(&self, pointers: &[&str]) -> Option<CaptureId> {
         pointers
             .iter()
-            .find_map(|pointer| CaptureId::new(&self.text(pointer)?).ok())
+            .find_map(|pointer| CaptureId::new(&self.id(pointer, CaptureId::BYTES_MAX)?).ok())
     }
 
     #[allow(dead_code, reason = "adapters whose disputes have names use it")]
     pub fn dispute(&self, pointers: &[&str]) -> Option<DisputeId> {
         pointers
             .iter()
-            .find_map(|pointer| DisputeId::new(&self.text(pointer)?).ok())
+            .find_map(|pointer| DisputeId::new(&self.id(pointer, DisputeId::BYTES_MAX)?).ok())
     }
 
     pub fn refund(&self, pointers: &[&str]) -> Option<RefundId> {
         pointers
             .iter()
-            .find_map(|pointer| RefundId::new(&self.text(pointer)?).ok())
+            .find_map(|pointer| RefundId::new(&self.id(pointer, RefundId::BYTES_MAX)?).ok())
     }
 
     /// What stands where our order number belongs, when it is not one: the first text there.
@@ -156,6 +172,23 @@ impl Json {
         let millis = at.unix_timestamp_nanos() / 1_000_000;
         Some(Timestamp::from_millis(i64::try_from(millis).ok()?))
     }
+}
+
+/// Text of at most so many bytes. A longer one is told from others by its hash.
+pub(super) fn bounded(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        text.to_owned()
+    } else {
+        hashed(text, text, bytes_max)
+    }
+}
+
+/// The beginning of `shown`, and the hash of `whole`.
+fn hashed(shown: &str, whole: &str, bytes_max: usize) -> String {
+    let hash = HEXLOWER.encode(&Sha256::digest(whole));
+    let room = bytes_max.saturating_sub(hash.len() + 1);
+    let begins = &shown[..shown.floor_char_boundary(room.min(shown.len()))];
+    format!("{begins}~{hash}")
 }
 
 /// As it stands there, texts without their quotes.

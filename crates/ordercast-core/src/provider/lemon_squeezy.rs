@@ -5,7 +5,7 @@
 use super::{
     Amount, EventError, Meaning, Request,
     json::Json,
-    signature::is_hex,
+    signature::{Unverified, is_hex, matching, required},
     told::{Told, ToldRefund},
 };
 use crate::Timestamp;
@@ -20,9 +20,9 @@ pub const MAPPING: &[(&str, Meaning)] = &[
 ];
 
 /// `X-Signature: <hex>` over the body.
-pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
-    let signature = request.header("x-signature").unwrap_or_default();
-    is_hex(secret.as_bytes(), request.body, signature)
+pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> Result<(), Unverified> {
+    let signature = required(request, "x-signature")?;
+    matching(is_hex(secret.as_bytes(), request.body, signature))
 }
 
 pub fn read(body: &Json, body_hash: &str) -> Result<Told, EventError> {

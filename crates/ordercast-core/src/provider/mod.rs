@@ -9,12 +9,15 @@ mod coinbase_business;
 mod coinbase_commerce;
 mod json;
 mod lemon_squeezy;
+mod lenient;
 mod meaning;
 mod mollie;
 mod paddle;
 mod paypal;
+mod question;
 mod razorpay;
 mod reference;
+mod secret;
 mod settings;
 mod signature;
 mod standard;
@@ -26,6 +29,8 @@ pub use amount::Amount;
 pub use meaning::{Mapping, Meaning};
 pub use mollie::payment as mollie_payment;
 pub use paypal::{Transmission as PaypalTransmission, transmission as paypal_transmission};
+pub use question::{About, Answered, Api, Authorization, Question, Reading, Thin, segment};
+pub use secret::{SecretOrigin, SecretRule};
 pub use settings::{AmountUnit, InvalidSettings, SourceSettings, StandardFields};
 pub use signature::{Request, Unverified};
 
@@ -35,6 +40,7 @@ use crate::{
     order::{Fact, Mode},
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Whose webhooks a source takes.
@@ -152,7 +158,7 @@ impl Provider {
 /// provider signs a time. Not for PayPal, whose signature needs a certificate, nor for unsigned ones.
 ///
 /// # Errors
-/// [`Unverified`]; who asks must not learn why.
+/// [`Unverified`], for the log: who asks must not learn why.
 pub fn verify(
     provider: Provider,
     request: Request<'_>,
@@ -171,14 +177,20 @@ pub fn verify(
         Provider::CoinbaseBusiness => coinbase_business::verify,
         Provider::Tebex => tebex::verify,
         Provider::Standard => standard::verify,
-        Provider::Paypal | Provider::Mollie => return Err(Unverified),
+        Provider::Paypal | Provider::Mollie => return Err(Unverified::Unsigned),
     };
     // Every secret is tried, so that the time tells nothing of which.
-    let mut is_verified = false;
-    for secret in secrets {
-        is_verified |= !secret.is_empty() && check(request, secret, now);
+    let mut verdicts = Vec::with_capacity(secrets.len());
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        verdicts.push(check(request, secret, now));
     }
-    if is_verified { Ok(()) } else { Err(Unverified) }
+    verdicts
+        .into_iter()
+        .reduce(|one, other| match (one, other) {
+            (Ok(()), _) | (_, Ok(())) => Ok(()),
+            (Err(one), Err(other)) => Err(one.or(other)),
+        })
+        .unwrap_or(Err(Unverified::Mismatch))
 }
 
 /// Reads a verified body. `body_hash` stands in as the dedup key of what has no identity of its own.
@@ -214,6 +226,16 @@ pub fn read(
     };
     let mapping = Mapping::new(provider, settings);
     Ok(told.into_iter().map(|told| told.event(&mapping)).collect())
+}
+
+/// How far a provider's clock may be from ours, and how long before its order a payment may begin: some
+/// shops make both in one go, in either order.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(10 * 60);
+
+/// Whether something happened well before an order was made, so that it cannot be about it.
+#[must_use]
+pub fn began_before(happened_at: Timestamp, made_at: Timestamp) -> bool {
+    happened_at.plus(CLOCK_TOLERANCE) < made_at
 }
 
 /// A provider's event in our terms.
@@ -266,6 +288,12 @@ pub enum Subject {
     Order { order: OrderId, attempt: AttemptId },
     /// A payment whose order is known only once another event has joined the two.
     Attempt(AttemptId),
+    /// A payment that is about no order of ours although it may name one: a renewal of a subscription that
+    /// began with an order, for example. It moves nothing, and nor does what comes of it later.
+    Foreign {
+        attempt: AttemptId,
+        why: &'static str,
+    },
     /// A buyer who is about to pay.
     User(UserId),
     /// Of a kind that we do not know: kept, visible, without effect.
@@ -282,6 +310,10 @@ pub enum EventError {
     NotJson,
     #[error("{0} is missing or not of the documented type")]
     Field(&'static str),
+    #[error("a thin event: it holds no object, and the source has no api_key to ask for it")]
+    Thin,
+    #[error("a thin event, and the provider knows nothing of the object that it names")]
+    Gone,
     #[error("the event is of project {got}, this source is for project {expected}")]
     Project { got: i64, expected: u32 },
 }

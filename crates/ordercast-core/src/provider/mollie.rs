@@ -4,7 +4,8 @@
 use super::{
     Amount, Event, EventError, Mapping, Meaning, Request, SourceSettings,
     json::Json,
-    signature::is_hex,
+    question::{self, About, Answer, Api, Authorization, Paper, Question, Thin},
+    signature::{Unverified, is_hex, matching, required},
     told::{Told, ToldRefund},
 };
 use crate::{Timestamp, ids::AttemptId};
@@ -32,14 +33,69 @@ pub const MAPPING: &[(&str, Meaning)] = &[
 ];
 
 /// `X-Mollie-Signature: sha256=<hex>` over the body; twice while a secret is changed.
-pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
-    request
+pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> Result<(), Unverified> {
+    required(request, "x-mollie-signature")?;
+    let is_signed = request
         .all("x-mollie-signature")
         .flat_map(|header| header.split(','))
         .fold(false, |is_signed, signature| {
             let hex = signature.trim().strip_prefix("sha256=").unwrap_or_default();
             is_signed | is_hex(secret.as_bytes(), request.body, hex)
-        })
+        });
+    matching(is_signed)
+}
+
+pub const API: Api = Api {
+    host: "https://api.mollie.com",
+    authorization: Authorization::Bearer,
+    headers: &[],
+};
+
+/// Payments API, *Get payment*: Mollie finds payments by their own ids only, so those are asked for that
+/// have been heard of; without one, *List payments*, the newest, of which one may name the order.
+pub fn questions(about: &About<'_>) -> Vec<Question> {
+    let heard_of = about.attempts.iter().map(AttemptId::as_str);
+    let known: Vec<_> = heard_of.filter_map(get_payment).collect();
+    if !known.is_empty() {
+        return known;
+    }
+    let order = about.order;
+    let read = move |found: &Json| {
+        let payments = found.list("/_embedded/payments").unwrap_or_default();
+        let named = payments
+            .into_iter()
+            .filter(|payment| payment.order(&["/metadata/order_id"]) == Some(order));
+        let papers = named.map(|payment| paper(&payment));
+        Ok(Answer::of(papers.collect::<Result<Vec<_>, _>>()?))
+    };
+    vec![Question::new("/v2/payments?limit=250".to_owned(), read)]
+}
+
+fn get_payment(id: &str) -> Option<Question> {
+    let id = question::plain(id, "tr_")?;
+    let path = format!("/v2/payments/{id}?embed=refunds%2Cchargebacks");
+    Some(Question::new(path, |payment| {
+        Ok(Answer::of([paper(payment)?]))
+    }))
+}
+
+fn paper(payment: &Json) -> Result<Paper, EventError> {
+    let body = payment.at("").ok_or(EventError::Field("the payment"))?;
+    Ok(Paper::new(body, of_payment(payment)?))
+}
+
+/// `id=tr_...`, as a form: what the payment is worth is what Mollie says of it.
+pub fn thin(body: &[u8]) -> Option<Thin> {
+    let text = std::str::from_utf8(body).ok()?;
+    let id = text
+        .trim()
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("id="))?;
+    Some(Thin {
+        kind: "payment".to_owned(),
+        dedup_key: None,
+        question: get_payment(id)?,
+    })
 }
 
 /// A signed event; without the payment or refund inside it says nothing that could be believed.

@@ -4,7 +4,7 @@
 use super::{
     EventError, Meaning, Request,
     json::Json,
-    signature::{is_hex, is_recent, members},
+    signature::{Unverified, is_hex, matching, members, recent, required},
     told::{Told, ToldRefund},
 };
 use crate::Timestamp;
@@ -39,18 +39,17 @@ pub const MAPPING: &[(&str, Meaning)] = &[
 ];
 
 /// `ts=<seconds>;h1=<hex>[;h1=…]` over `{ts}:{body}`.
-pub fn verify(request: Request<'_>, secret: &str, now: Timestamp) -> bool {
-    let Some(header) = request.header("paddle-signature") else {
-        return false;
-    };
-    let Some(at) = members(header, ';', "ts").next() else {
-        return false;
-    };
+pub fn verify(request: Request<'_>, secret: &str, now: Timestamp) -> Result<(), Unverified> {
+    let header = required(request, "paddle-signature")?;
+    let at = members(header, ';', "ts")
+        .next()
+        .ok_or(Unverified::Header("paddle-signature"))?;
     let content = [at.as_bytes(), b":", request.body].concat();
     let is_signed = members(header, ';', "h1").fold(false, |is_signed, signature| {
         is_signed | is_hex(secret.as_bytes(), &content, signature)
     });
-    is_signed && is_recent(at, now)
+    matching(is_signed)?;
+    recent(at, now)
 }
 
 pub fn read(body: &Json) -> Result<Told, EventError> {

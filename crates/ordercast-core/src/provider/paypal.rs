@@ -61,11 +61,11 @@ pub struct Transmission {
 /// # Errors
 /// [`Unverified`] when a header is missing, or names another algorithm.
 pub fn transmission(request: Request<'_>, webhook_id: &str) -> Result<Transmission, Unverified> {
-    let header = |name| request.header(name).ok_or(Unverified);
+    let header = |name| request.header(name).ok_or(Unverified::Header(name));
     let id = header("paypal-transmission-id")?;
     let time = header("paypal-transmission-time")?;
     if header("paypal-auth-algo")? != "SHA256withRSA" {
-        return Err(Unverified);
+        return Err(Unverified::Header("paypal-auth-algo"));
     }
     let checksum = crc32fast::hash(request.body);
     Ok(Transmission {
@@ -73,7 +73,7 @@ pub fn transmission(request: Request<'_>, webhook_id: &str) -> Result<Transmissi
         signed: format!("{id}|{time}|{webhook_id}|{checksum}"),
         signature: BASE64
             .decode(header("paypal-transmission-sig")?)
-            .map_err(|_| Unverified)?,
+            .map_err(|_| Unverified::Header("paypal-transmission-sig"))?,
     })
 }
 

@@ -4,7 +4,7 @@
 use super::{
     EventError, Meaning, Request,
     json::Json,
-    signature::is_hex,
+    signature::{Unverified, is_hex, matching, required},
     told::{Told, ToldRefund},
 };
 use crate::Timestamp;
@@ -29,9 +29,9 @@ pub const MAPPING: &[(&str, Meaning)] = &[
 ];
 
 /// `X-Razorpay-Signature: <hex>` over the body.
-pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
-    let signature = request.header("x-razorpay-signature").unwrap_or_default();
-    is_hex(secret.as_bytes(), request.body, signature)
+pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> Result<(), Unverified> {
+    let signature = required(request, "x-razorpay-signature")?;
+    matching(is_hex(secret.as_bytes(), request.body, signature))
 }
 
 pub fn read(body: &Json, request: Request<'_>, body_hash: &str) -> Result<Told, EventError> {

@@ -6,6 +6,8 @@
 use super::{
     Amount, Event, EventError, Meaning, Request, Subject,
     json::Json,
+    question::{self, About, Answer, Api, Authorization, Paper, Question},
+    signature::{Unverified, matching, required},
     told::{Told, ToldRefund},
 };
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
 };
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use data_encoding::HEXLOWER;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
 /// The code of a refund that a bank has forced.
@@ -53,17 +55,67 @@ pub const ADDRESSES: &[&str] = &[
 ];
 
 /// `Authorization: Signature <hex>`, plain SHA-1 of body and secret (store contract, 3.2).
-pub(super) fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
+pub(super) fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> Result<(), Unverified> {
     let expected = Sha1::new()
         .chain_update(request.body)
         .chain_update(secret)
         .finalize();
-    let given = request
-        .header("authorization")
-        .and_then(|value| value.strip_prefix("Signature "))
+    let given = required(request, "authorization")?
+        .strip_prefix("Signature ")
         .and_then(|hex| HEXLOWER.decode(hex.trim().as_bytes()).ok())
         .unwrap_or_default();
-    verify_slices_are_equal(&given, &expected).is_ok()
+    matching(verify_slices_are_equal(&given, &expected).is_ok())
+}
+
+pub const API: Api = Api {
+    host: "https://api.xsolla.com",
+    authorization: Authorization::Basic("MERCHANT_ID:API_KEY"),
+    headers: &[],
+};
+
+/// Merchant API, *Search transactions* (store contract, 2.2): those whose external id is the order, tests
+/// among them. The merchant stands in the path, before the colon of the credential.
+pub fn questions(about: &About<'_>) -> Vec<Question> {
+    let Some(merchant) = question::plain(about.account, "") else {
+        return Vec::new();
+    };
+    let (project, order) = (about.project, about.order);
+    let path = format!(
+        "/merchant/v2/merchants/{merchant}/reports/transactions/search.json?external_id={order}&type=all"
+    );
+    vec![Question::new(path, move |found| {
+        let items = found.list("").unwrap_or_default();
+        let papers = items
+            .iter()
+            .filter_map(|item| of_transaction(item, project, order));
+        Ok(Answer::of(papers))
+    })]
+}
+
+/// The webhook that would tell what became of a transaction.
+fn of_transaction(item: &Json, project: ProjectId, order: OrderId) -> Option<Paper> {
+    let at = |pointer: &str| item.at(pointer).cloned().unwrap_or_default();
+    let kind = match item.text("/transaction/status")?.as_str() {
+        "done" => "payment",
+        "refunded" => "refund",
+        _ => return None,
+    };
+    let webhook = json!({
+        "notification_type": kind,
+        "settings": { "project_id": project },
+        "purchase": {
+            "total": {
+                "amount": at("/purchase/total/amount"),
+                "currency": at("/purchase/total/currency"),
+            },
+            "order": { "id": order },
+        },
+        "transaction": { "id": at("/transaction/id") },
+    });
+    match read(&Json::of(webhook.clone()), project, "").ok()? {
+        Read::Told(told) => Some(Paper::new(&webhook, vec![*told])),
+        Read::Question(_) => None,
+    }
 }
 
 /// What an event is, or a question that has no answer but ours.

@@ -30,10 +30,64 @@ impl<'a> Request<'a> {
     }
 }
 
-/// It is not proved who sent it.
+/// Why it is not proved who sent a request: for the operator's log. The sender must not learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the signature does not match")]
-pub struct Unverified;
+pub enum Unverified {
+    #[error("the header {0} is missing or not of the documented form")]
+    Header(&'static str),
+    #[error("the signature does not match the source's secret")]
+    Mismatch,
+    /// The sender knows the secret. Positive: it was signed so many seconds ago by our clock.
+    #[error("the signature is right, but was made {seconds} seconds ago by this server's clock")]
+    Stale { seconds: i64 },
+    #[error("requests of this provider are not signed with a secret")]
+    Unsigned,
+}
+
+impl Unverified {
+    /// Of the reasons that several secrets give, the one that says most.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let rank = |reason| match reason {
+            Self::Unsigned => 0,
+            Self::Header(_) => 1,
+            Self::Mismatch => 2,
+            Self::Stale { .. } => 3,
+        };
+        if rank(other) > rank(self) {
+            other
+        } else {
+            self
+        }
+    }
+
+    /// For counters.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Header(_) => "header",
+            Self::Mismatch => "signature",
+            Self::Stale { .. } => "stale",
+            Self::Unsigned => "unsigned",
+        }
+    }
+}
+
+/// The header that a provider signs in.
+pub(super) fn required<'a>(
+    request: Request<'a>,
+    name: &'static str,
+) -> Result<&'a str, Unverified> {
+    request.header(name).ok_or(Unverified::Header(name))
+}
+
+pub(super) const fn matching(is_signed: bool) -> Result<(), Unverified> {
+    if is_signed {
+        Ok(())
+    } else {
+        Err(Unverified::Mismatch)
+    }
+}
 
 fn key(secret: &[u8]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, secret)
@@ -51,12 +105,16 @@ pub(super) fn is_base64(secret: &[u8], content: &[u8], signature: &str) -> bool 
     hmac::verify(&key(secret), content, &given).is_ok()
 }
 
-/// Whether a signed time, in seconds, is near enough to now.
-pub(super) fn is_recent(seconds: &str, now: Timestamp) -> bool {
-    seconds.parse::<i64>().is_ok_and(|seconds| {
-        let at = Timestamp::from_seconds(seconds);
-        now.millis().abs_diff(at.millis()) <= TOLERANCE_MILLIS
-    })
+/// That a signed time, in seconds, is near enough to now. To be asked once the signature is known to be
+/// right: only then is the time the provider's.
+pub(super) fn recent(seconds: &str, now: Timestamp) -> Result<(), Unverified> {
+    let seconds: i64 = seconds.parse().map_err(|_| Unverified::Mismatch)?;
+    let at = Timestamp::from_seconds(seconds);
+    if now.millis().abs_diff(at.millis()) <= TOLERANCE_MILLIS {
+        return Ok(());
+    }
+    let seconds = now.millis().saturating_sub(at.millis()) / 1_000;
+    Err(Unverified::Stale { seconds })
 }
 
 /// The values of a name in `a=1,b=2,a=3`.

@@ -4,10 +4,12 @@
 use super::{
     Amount, EventError, Meaning, Request,
     json::Json,
-    signature::{is_hex, is_recent, members},
+    question::{self, About, Answer, Api, Authorization, Paper, Question, Thin},
+    signature::{Unverified, is_hex, matching, members, recent, required},
     told::{Told, ToldRefund},
 };
-use crate::{Timestamp, money::Money};
+use crate::{Timestamp, ids::AttemptId, money::Money};
+use serde_json::json;
 
 pub const MAPPING: &[(&str, Meaning)] = &[
     ("payment_intent.created", Meaning::Ignore),
@@ -57,18 +59,72 @@ pub const MAPPING: &[(&str, Meaning)] = &[
 ];
 
 /// `t=<seconds>,v1=<hex>[,v1=…]` over `{t}.{body}`; the whole secret is the key.
-pub fn verify(request: Request<'_>, secret: &str, now: Timestamp) -> bool {
-    let Some(header) = request.header("stripe-signature") else {
-        return false;
-    };
-    let Some(at) = members(header, ',', "t").next() else {
-        return false;
-    };
+pub fn verify(request: Request<'_>, secret: &str, now: Timestamp) -> Result<(), Unverified> {
+    let header = required(request, "stripe-signature")?;
+    let at = members(header, ',', "t")
+        .next()
+        .ok_or(Unverified::Header("stripe-signature"))?;
     let content = [at.as_bytes(), b".", request.body].concat();
     let is_signed = members(header, ',', "v1").fold(false, |is_signed, signature| {
         is_signed | is_hex(secret.as_bytes(), &content, signature)
     });
-    is_signed && is_recent(at, now)
+    matching(is_signed)?;
+    recent(at, now)
+}
+
+pub const API: Api = Api {
+    host: "https://api.stripe.com",
+    authorization: Authorization::Bearer,
+    headers: &[],
+};
+
+/// Stripe API, *Retrieve a PaymentIntent* for those that have been heard of, and *Search PaymentIntents* by
+/// the metadata that names the order. A found one is read as the webhook of its status would be.
+pub fn questions(about: &About<'_>) -> Vec<Question> {
+    let heard_of = about.attempts.iter().map(AttemptId::as_str);
+    let mut questions: Vec<_> = heard_of
+        .filter_map(|id| question::plain(id, "pi_"))
+        .map(|id| {
+            let path = format!("/v1/payment_intents/{id}");
+            Question::new(path, |intent| Ok(Answer::of(of_intent(intent))))
+        })
+        .collect();
+    // Of the search's own language only digits are put into it.
+    let path = format!(
+        "/v1/payment_intents/search?limit=20&query=metadata%5B%27order_id%27%5D%3A%27{}%27",
+        about.order
+    );
+    questions.push(Question::new(path, |found| {
+        let intents = found.list("/data").unwrap_or_default();
+        Ok(Answer::of(intents.iter().filter_map(of_intent)))
+    }));
+    questions
+}
+
+/// The webhook that would tell where a payment intent is.
+fn of_intent(intent: &Json) -> Option<Paper> {
+    let status = intent.text("/status")?;
+    let kind = match status.as_str() {
+        "succeeded" => "payment_intent.succeeded",
+        "processing" => "payment_intent.processing",
+        "requires_action" => "payment_intent.requires_action",
+        "requires_capture" => "payment_intent.amount_capturable_updated",
+        "canceled" => "payment_intent.canceled",
+        _ => return None,
+    };
+    let id = intent.text("/id")?;
+    let event = json!({
+        "id": format!("asked:{id}:{status}"),
+        "type": kind,
+        "data": { "object": intent.at("")? },
+    });
+    let told = read(&Json::of(event.clone())).ok()?;
+    Some(Paper::new(&event, vec![told]))
+}
+
+/// A notification that holds no object.
+pub fn thin(_: &Json) -> Option<Thin> {
+    None
 }
 
 pub fn read(body: &Json) -> Result<Told, EventError> {
@@ -109,6 +165,7 @@ pub fn read(body: &Json) -> Result<Told, EventError> {
         },
         dedup_key: body.required("/id", "id")?,
         order: object.order(&["/metadata/order_id", "/client_reference_id"]),
+        named: object.named(&["/metadata/order_id", "/client_reference_id"]),
         attempt,
         amount: ["/amount_received", "/amount_total", "/amount_captured"]
             .into_iter()

@@ -1,6 +1,11 @@
 //! Tebex. The order is named by `custom.order_id` of the basket; the payment by its transaction.
 
-use super::{EventError, Meaning, Request, json::Json, signature::is_hex, told::Told};
+use super::{
+    EventError, Meaning, Request,
+    json::Json,
+    signature::{Unverified, is_hex, matching, required},
+    told::Told,
+};
 use crate::Timestamp;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -20,10 +25,10 @@ pub const MAPPING: &[(&str, Meaning)] = &[
 pub const ADDRESSES: &[&str] = &["18.209.80.3/32", "54.87.231.232/32"];
 
 /// `X-Signature: <hex>` over the body's SHA-256 in hex.
-pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> bool {
-    let signature = request.header("x-signature").unwrap_or_default();
+pub fn verify(request: Request<'_>, secret: &str, _: Timestamp) -> Result<(), Unverified> {
+    let signature = required(request, "x-signature")?;
     let digest = HEXLOWER.encode(&Sha256::digest(request.body));
-    is_hex(secret.as_bytes(), digest.as_bytes(), signature)
+    matching(is_hex(secret.as_bytes(), digest.as_bytes(), signature))
 }
 
 pub fn read(body: &Json) -> Result<Told, EventError> {

@@ -1,6 +1,6 @@
 //! What a body says, before it is decided what its word means.
 
-use super::{Amount, Event, EventError, Mapping, Meaning, Subject};
+use super::{Amount, Event, EventError, Mapping, Meaning, Subject, json::bounded};
 use crate::{
     Timestamp,
     ids::{AttemptId, CaptureId, DisputeId, OrderId, RefundId},
@@ -34,7 +34,12 @@ pub struct Told {
     /// Nothing in the body tells two events of equal content from one that is sent twice.
     pub may_be_a_twin: bool,
     pub occurred_at: Option<Timestamp>,
+    /// Why the payment is about no order of ours, whatever it names: completes "it is ...".
+    pub foreign: Option<&'static str>,
 }
+
+/// Of words and keys: longer ones are cut or hashed.
+const TEXT_BYTES_MAX: usize = 200;
 
 /// How much a body says was given back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,9 +71,15 @@ impl Told {
             (Ok(fact), Some(_), None, Some(attempt)) => (Subject::Attempt(attempt), fact),
             (Ok(_), Some(_), _, None) => (Subject::Nothing, None),
         };
+        let subject = match (subject, self.foreign) {
+            (Subject::Order { attempt, .. } | Subject::Attempt(attempt), Some(why)) => {
+                Subject::Foreign { attempt, why }
+            }
+            (subject, _) => subject,
+        };
         Event {
-            kind: self.word,
-            dedup_key: Some(self.dedup_key),
+            kind: shown(&self.word),
+            dedup_key: Some(bounded(&self.dedup_key, TEXT_BYTES_MAX)),
             subject,
             named: self.named,
             fact,
@@ -167,4 +178,10 @@ fn unreadable(attempt: AttemptId, about: UnreadableAmount, told: &str) -> Fact {
         about,
         told: told.to_owned(),
     }
+}
+
+/// A provider's word as logs and lists show it.
+fn shown(word: &str) -> String {
+    let end = word.floor_char_boundary(TEXT_BYTES_MAX.min(word.len()));
+    word[..end].replace(char::is_control, " ")
 }

@@ -87,6 +87,7 @@ pub fn check(provider: Provider, body: &Value, fact: Option<Fact>, order: Option
     let named = match event.subject {
         Subject::Order { order, .. } => Some(order.get()),
         Subject::Attempt(_)
+        | Subject::Foreign { .. }
         | Subject::User(_)
         | Subject::Unknown
         | Subject::Nothing

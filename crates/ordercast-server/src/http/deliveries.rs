@@ -430,7 +430,8 @@ pub struct OperatorEventsView {
 #[schema(as = OperatorEvent)]
 struct OperatorEventView {
     id: i64,
-    /// `endpoint.disabled` or `delivery.dead`.
+    /// `endpoint.disabled` or `delivery.dead`; of providers' webhooks `inbox.unreadable`,
+    /// `inbox.thin_event`, `inbox.unknown_word`, `inbox.waiting` or `inbox.before_order`.
     #[serde(rename = "type")]
     #[schema(example = "endpoint.disabled")]
     kind: String,

@@ -6,7 +6,7 @@
 use super::{App, body, client_address, openapi, path::At, problem::Problem};
 use crate::{
     clock,
-    inbox::{Opened, Unopened},
+    inbox::{Document, Opened, Unopened, refused::Refusal},
 };
 use axum::{
     Json,
@@ -17,6 +17,7 @@ use axum::{
 };
 use metrics::counter;
 use ordercast_core::{
+    OrderId,
     ids::SourceId,
     provider::{self, Provider, Request},
 };
@@ -55,7 +56,18 @@ pub async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let raw = body::read(body, body::WEBHOOK_BYTES_MAX).await?;
+    let registry = app.auth.registry();
+    let known = SourceId::new(&source)
+        .ok()
+        .and_then(|id| registry.source(&id));
+    let refused = |refusal: Refusal| app.inbox.refusals.note(known, &refusal);
+    let raw = match body::read(body, body::WEBHOOK_BYTES_MAX).await {
+        Ok(raw) => raw,
+        Err(problem) => {
+            refused(Refusal::new(problem.code, problem.title.clone()));
+            return Err(problem);
+        }
+    };
     let client = client_address::of(peer.ip(), &headers, &app.inbox.trusted_proxies);
     let headers: Vec<(&str, &str)> = headers
         .iter()
@@ -65,24 +77,34 @@ pub async fn receive(
         headers: &headers,
         body: &raw,
     };
-    let registry = app.auth.registry();
-    let source = SourceId::new(&source)
-        .ok()
-        .and_then(|id| registry.source(&id))
-        .filter(|source| source.settings.admits(client));
-    let Some(source) = source else {
+    let Some(source) = known.filter(|source| source.settings.admits(client)) else {
         // Costs and answers what a wrong signature does.
         let _ = provider::verify(Provider::Reference, request, &["-"], clock::now());
+        refused(match known {
+            None => Refusal::new("source", "no source has this address"),
+            Some(_) => {
+                let why = format!("requests from {client} are not admitted by its addresses");
+                Refusal::new("address", why)
+            }
+        });
         return Err(forged());
     };
     let opened = match app.inbox.open(source, request).await {
         Ok(opened) => opened,
-        Err(Unopened::Unverified) => return Err(forged()),
-        Err(Unopened::NoSuchPayment) => {
+        Err(Unopened::Refused(refusal)) => {
+            refused(refusal);
+            return Err(forged());
+        }
+        Err(Unopened::NoSuchObject) => {
             counter!("ordercast_inbox_total", "state" => "no_such_payment").increment(1);
+            let why = "unsigned, and about nothing that the provider knows";
+            refused(Refusal::new("no_such_object", why));
             return Ok(StatusCode::OK.into_response());
         }
-        Err(Unopened::Later) => return Err(Problem::unavailable()),
+        Err(Unopened::Later(why)) => {
+            refused(Refusal::new("later", why));
+            return Err(Problem::unavailable());
+        }
     };
     let mut outcomes = Vec::new();
     for entry in entries(source, opened) {
@@ -91,8 +113,15 @@ pub async fn receive(
             at: clock::now(),
             idempotency: None,
         };
-        let Outcome::Received(received) = app.store.submit(submission).await? else {
-            return Err(Problem::unavailable());
+        let kind = kind_of(&submission);
+        let received = match app.store.submit(submission).await? {
+            Outcome::Received(received) => received,
+            Outcome::ForgedTransmission => {
+                let why = "its transmission id came with another body before";
+                refused(Refusal::new("replay", why));
+                return Err(forged());
+            }
+            _ => return Err(Problem::unavailable()),
         };
         let label = if received.is_duplicate {
             "duplicate"
@@ -100,27 +129,49 @@ pub async fn receive(
             received.state.as_str()
         };
         counter!("ordercast_inbox_total", "state" => label).increment(1);
-        tracing::info!(source = %source.id, state = label, reason = %received.reason, "provider event");
+        tracing::info!(
+            inbox_id = received.inbox_id,
+            source = %source.id,
+            project = %source.project,
+            order = received.order.map(OrderId::get),
+            kind,
+            state = label,
+            reason = %received.reason,
+            "provider event"
+        );
         outcomes.push(received);
     }
     answer(source.provider, &raw, outcomes)
 }
 
+fn kind_of(submission: &Submission) -> String {
+    match &submission.change {
+        Change::Receive(entry) => match &entry.event {
+            Ok(event) => event.kind.clone(),
+            Err(_) => "unreadable".to_owned(),
+        },
+        _ => String::new(),
+    }
+}
+
 /// Each event by itself: what was stored before an end of the process is a duplicate when it comes again.
 fn entries(source: &Source, opened: Opened) -> Vec<InboxEntry> {
-    let events = match opened.events {
-        Ok(events) => events.into_iter().map(Ok).collect(),
-        Err(reason) => vec![Err(reason)],
+    let entry = |body: &[u8], event| InboxEntry {
+        project: source.project,
+        source: source.id.clone(),
+        body: body.to_vec(),
+        event,
+        transmission: opened.transmission.clone(),
     };
-    events
-        .into_iter()
-        .map(|event| InboxEntry {
-            project: source.project,
-            source: source.id.clone(),
-            body: opened.body.clone(),
-            event,
-        })
-        .collect()
+    let of_document = |document: Document| match document.events {
+        Ok(events) => events
+            .into_iter()
+            .map(|event| entry(&document.body, Ok(event)))
+            .collect(),
+        Err(reason) => vec![entry(&document.body, Err(reason))],
+    };
+    let documents = opened.documents.into_iter();
+    documents.flat_map(of_document).collect()
 }
 
 /// As each provider expects it (providers contract, section 1).

@@ -19,7 +19,7 @@ use ordercast_core::{
     order::{Actor, Cause, Heard, Observed, Status, observe},
     provider::{self, Event, Provider, Request, Subject, mollie_payment},
 };
-use ordercast_store::{Found, InboxRow, InboxState, Source};
+use ordercast_store::{Found, InboxFilter, InboxRow, InboxState, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -41,6 +41,10 @@ enum StateWord {
     Unknown,
     /// It could not be read.
     Rejected,
+    /// It waited too long for its order.
+    Expired,
+    /// A person put it aside.
+    Dismissed,
 }
 
 impl From<StateWord> for InboxState {
@@ -51,6 +55,8 @@ impl From<StateWord> for InboxState {
             StateWord::Parked => Self::Parked,
             StateWord::Unknown => Self::Unknown,
             StateWord::Rejected => Self::Rejected,
+            StateWord::Expired => Self::Expired,
+            StateWord::Dismissed => Self::Dismissed,
         }
     }
 }
@@ -61,6 +67,13 @@ pub struct InboxQuery {
     /// Only these.
     #[param(required = false)]
     state: Option<StateWord>,
+    /// `true`: only those that a person should look at.
+    #[param(required = false)]
+    #[serde(default)]
+    attention: bool,
+    /// Only those behind this entry, by its id: the last one of a page gives the next page.
+    #[param(required = false)]
+    before: Option<i64>,
     /// More than 1000 are 1000; without it 100.
     #[param(required = false, minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
@@ -85,9 +98,22 @@ struct EntryView {
     reason: String,
     #[schema(required)]
     order_id: Option<OrderId>,
+    /// What stood where an order's id belongs, and is none.
+    #[schema(required)]
+    named: Option<String>,
+    /// Why a person should look at it: `unreadable`, `thin_event`, `unknown_word`, `waiting` (its order was
+    /// not made for 15 minutes) or `before_order` (it is of a payment that began well before the order of
+    /// that number was made). Null once it was dealt with.
+    #[schema(required, example = "waiting")]
+    attention: Option<String>,
     /// How often the same came again.
     duplicates: u32,
     received_at: Time,
+    /// Who dismissed it or matched it with an order, and when.
+    #[schema(required)]
+    handled_by: Option<String>,
+    #[schema(required)]
+    handled_at: Option<Time>,
 }
 
 impl From<InboxRow> for EntryView {
@@ -99,8 +125,12 @@ impl From<InboxRow> for EntryView {
             state: row.state,
             reason: row.reason,
             order_id: row.order,
+            named: row.named,
+            attention: row.attention,
             duplicates: row.duplicates,
             received_at: Time(row.received_at),
+            handled_by: row.handled_by,
+            handled_at: row.handled_at.map(Time),
         }
     }
 }
@@ -118,6 +148,9 @@ pub struct DetailsView {
     fact: Option<Value>,
     #[schema(required)]
     attempt_id: Option<String>,
+    /// When it happened by the provider's clock, if it says.
+    #[schema(required)]
+    occurred_at: Option<Time>,
     /// Equal for every delivery of one event.
     #[schema(required)]
     dedup_key: Option<String>,
@@ -142,8 +175,14 @@ pub async fn list(
 ) -> Result<Json<EntriesView>, Problem> {
     let project = permitted(&app, &project, &headers)?;
     let limit = query.limit.unwrap_or(100).clamp(1, PAGE_MAX);
-    let state = query.state.map(InboxState::from);
-    let rows = app.store.inbox(project, state, limit).await?;
+    let filter = InboxFilter {
+        state: query.state.map(InboxState::from),
+        needs_attention: query.attention,
+    };
+    let rows = app
+        .store
+        .inbox(project, filter, query.before, limit)
+        .await?;
     Ok(Json(EntriesView {
         entries: rows.into_iter().map(EntryView::from).collect(),
     }))
@@ -172,6 +211,7 @@ pub async fn read(
         body: String::from_utf8_lossy(&found.body).into_owned(),
         fact: found.fact.and_then(|fact| serde_json::from_str(&fact).ok()),
         attempt_id: found.attempt,
+        occurred_at: found.occurred_at.map(Time),
         dedup_key: found.dedup_key,
     }))
 }
@@ -296,7 +336,9 @@ async fn judge(
 ) -> Result<WouldView, Problem> {
     let (order_id, attempt_id) = match &event.subject {
         Subject::Order { order, attempt } => (Some(*order), Some(attempt.clone())),
-        Subject::Attempt(attempt) => (None, Some(attempt.clone())),
+        Subject::Attempt(attempt) | Subject::Foreign { attempt, .. } => {
+            (None, Some(attempt.clone()))
+        }
         Subject::User(_) | Subject::Unknown | Subject::Nothing | Subject::Unreadable(_) => {
             (None, None)
         }
@@ -305,7 +347,8 @@ async fn judge(
         (Some(order), _) => app.store.order(project, order).await?,
         (None, Some(attempt)) => {
             let attempt = attempt.clone();
-            app.store.order_of_attempt(project, attempt).await?
+            let source = source.id.clone();
+            app.store.order_of_attempt(project, source, attempt).await?
         }
         (None, None) => None,
     };
@@ -348,12 +391,20 @@ fn verdict(
         (Subject::Unknown, ..) => ("unknown", format!("no rule for {}", event.kind), None),
         (Subject::Unreadable(error), ..) => ("rejected", error.to_string(), None),
         (Subject::User(_), ..) => ("ignored", "a question, nothing to change".to_owned(), None),
+        (Subject::Foreign { why, .. }, ..) => ("ignored", (*why).to_owned(), None),
         (_, None, _) => {
             let reason = "it tells nothing that changes an order";
             ("ignored", reason.to_owned(), None)
         }
         (_, Some(_), None) => {
-            let reason = "its order does not exist yet, or no event has named it";
+            let reason = match &event.named {
+                Some(named) => format!("it named {named:?}, which is no order of this project"),
+                None => "its order does not exist yet, or no event has named it".to_owned(),
+            };
+            ("parked", reason, None)
+        }
+        (Subject::Order { attempt, .. }, _, Some(found)) if is_early(event, attempt, found) => {
+            let reason = "it happened well before the order of this number was made";
             ("parked", reason.to_owned(), None)
         }
         (_, Some(fact), Some(found)) => {
@@ -378,6 +429,18 @@ fn verdict(
             }
         }
     }
+}
+
+/// A payment that the order knows is the order's, whenever it began.
+fn is_early(event: &Event, attempt: &AttemptId, found: &Found) -> bool {
+    let order = &found.order;
+    let is_known = order
+        .facets
+        .attempts
+        .iter()
+        .any(|known| known.id == *attempt);
+    let began_before = |at| provider::began_before(at, order.created_at);
+    !is_known && event.occurred_at.is_some_and(began_before)
 }
 
 fn permitted(app: &App, project: &str, headers: &HeaderMap) -> Result<ProjectId, Problem> {

@@ -16,6 +16,7 @@ mod endpoints;
 mod events;
 mod inbox;
 mod inbox_entries;
+mod inbox_hand;
 mod jwt_keys;
 mod links;
 pub mod measure;
@@ -105,6 +106,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(events::list))
         .routes(routes!(inbox_entries::list))
         .routes(routes!(inbox_entries::read))
+        .routes(routes!(inbox_hand::dismiss))
+        .routes(routes!(inbox_hand::match_order))
         .routes(routes!(inbox_entries::dry_run))
         .merge(sources())
         .routes(routes!(acknowledge::acknowledge))

@@ -8,7 +8,7 @@ use super::{
     render::Time,
 };
 use crate::{
-    auth::{self, check_public_key},
+    auth::{self, Algorithm, check_key, check_public_key},
     clock,
 };
 use axum::{
@@ -159,12 +159,8 @@ pub async fn create(
     }
     if new.hs256_secret.is_some() || !jwt.rs256 {
         let secret = new.hs256_secret.unwrap_or_else(|| clock::secret("oc_jwt_"));
-        if secret.len() < 32 {
-            return Err(Problem::invalid(
-                "hs256_secret",
-                "must have at least 32 bytes",
-            ));
-        }
+        check_key(Algorithm::Hs256, secret.as_bytes())
+            .map_err(|error| Problem::invalid("hs256_secret", error.to_string()))?;
         credentials.push((
             CredentialKind::Hs256,
             "hs256".to_owned(),

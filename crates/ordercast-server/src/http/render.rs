@@ -375,6 +375,8 @@ pub fn outcome(outcome: &Outcome, success: StatusCode) -> Rendered {
         Outcome::Project(_)
         | Outcome::ProjectChanged(_)
         | Outcome::Received(_)
+        | Outcome::ForgedTransmission
+        | Outcome::HandleRefused(_)
         | Outcome::Credentials(_)
         | Outcome::Webhooks(_)
         | Outcome::Sources(_)

@@ -9,7 +9,7 @@ use super::{
     problem::Problem,
     render::Time,
 };
-use crate::{clock, inbox::ask, outbound::guard::TargetUrl};
+use crate::{clock, outbound::guard::TargetUrl};
 use axum::{
     Json,
     body::Body,
@@ -23,7 +23,7 @@ use ordercast_core::{
     access::{Action, Object},
     ids::SourceId,
     order::PriceRule,
-    provider::{Meaning, Provider, SourceSettings, StandardFields},
+    provider::{self, Meaning, Provider, SecretOrigin, SourceSettings, StandardFields},
 };
 use ordercast_store::{Change, Outcome, Source, SourceChange, SourceOutcome, Submission};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-const SECRET_BYTES: std::ops::RangeInclusive<usize> = 8..=500;
+const KEY_BYTES: std::ops::RangeInclusive<usize> = 8..=500;
 const OVERLAP_SECONDS_DEFAULT: u32 = 24 * 3600;
 const OVERLAP_SECONDS_MAX: u32 = 30 * 24 * 3600;
 
@@ -42,7 +42,8 @@ const OVERLAP_SECONDS_MAX: u32 = 30 * 24 * 3600;
 struct CreateBody {
     provider: Provider,
     /// What the provider signs with, as it shows it: 8 to 500 visible characters. Without it one is
-    /// made, to be entered at the provider. Not for `mollie` and `paypal`.
+    /// made, to be entered at the provider, where it takes one: `reference`, `lemon_squeezy`, `razorpay`
+    /// and `standard`; the others make theirs and must be given it. Not for `mollie` and `paypal`.
     #[schema(min_length = 8, max_length = 500)]
     secret: Option<String>,
     /// Of the provider's own API: for `mollie`, and to ask about orders that stay open (`stripe`,
@@ -144,7 +145,7 @@ fn view(source: &Source) -> SourceView {
         source: source.id.clone(),
         provider: source.provider,
         signed: source.provider.is_signed(),
-        swept: source.api_key.is_some(),
+        swept: source.api_key.is_some() && source.provider.api().is_some(),
         mapping: settings.mapping.clone(),
         webhook_id: settings.webhook_id.clone(),
         fields: settings.fields.clone(),
@@ -205,13 +206,8 @@ pub async fn create(
     let provider = new.provider;
     let settings = settings(&app, provider, SourceSettings::default(), new.settings)?;
     let secret = match (provider, new.secret) {
-        (Provider::Mollie | Provider::Paypal, None) => String::new(),
-        (Provider::Mollie | Provider::Paypal, Some(_)) => {
-            let rule = "is not for this provider";
-            return Err(Problem::invalid("secret", rule));
-        }
         (provider, Some(secret)) => usable(provider, secret)?,
-        (_, None) => made(provider),
+        (_, None) => made_for(provider)?,
     };
     let api_key = new.api_key.map(|key| api_key(provider, key)).transpose()?;
     if provider == Provider::Mollie && api_key.is_none() {
@@ -233,7 +229,7 @@ pub async fn create(
     submit(&app, SourceChange::Create(Box::new(source.clone()))).await?;
     let answer = CreatedView {
         shown: view(&source),
-        secret,
+        secret: provider.shown_secret(&secret),
     };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
@@ -360,7 +356,7 @@ pub async fn rotate(
     }
     let secret = match wanted.secret {
         Some(secret) => usable(found.provider, secret)?,
-        None => made(found.provider),
+        None => made_for(found.provider)?,
     };
     let change = SourceChange::Rotate {
         project,
@@ -370,6 +366,7 @@ pub async fn rotate(
     };
     submit(&app, change).await?;
     let shown = view(&find(&app, project, &source)?);
+    let secret = shown.provider.shown_secret(&secret);
     Ok((StatusCode::CREATED, Json(CreatedView { shown, secret })).into_response())
 }
 
@@ -455,38 +452,43 @@ fn network(text: &str) -> Result<IpNet, Problem> {
     })
 }
 
-fn visible(field: &str, text: String) -> Result<String, Problem> {
-    if SECRET_BYTES.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(text)
-    } else {
-        let rule = "must be 8 to 500 visible characters";
-        Err(Problem::invalid(field, rule))
-    }
-}
-
 /// A secret with which nothing could ever be verified is refused at once.
 fn usable(provider: Provider, secret: String) -> Result<String, Problem> {
-    let is_hex = |text: &str| {
-        data_encoding::HEXUPPER_PERMISSIVE
-            .decode(text.as_bytes())
-            .is_ok()
-    };
-    if provider == Provider::Adyen && !is_hex(&secret) {
-        let rule = "must be the HMAC key that Adyen shows, in hexadecimal digits";
-        return Err(Problem::invalid("secret", rule));
+    match provider.check_secret(&secret) {
+        Ok(()) => Ok(secret),
+        Err(rule) => Err(Problem::invalid("secret", rule.to_string())),
     }
-    visible("secret", secret)
 }
 
-/// The reference takes its merchant's id beside the key, and has it in its addresses.
+/// Some providers ask with a pair, of which the first may stand in their addresses.
 fn api_key(provider: Provider, key: String) -> Result<String, Problem> {
-    let is_merchants = key
-        .split_once(':')
-        .is_some_and(|(merchant, _)| ask::is_plain(merchant, ""));
-    if provider == Provider::Reference && !is_merchants {
-        return Err(Problem::invalid("api_key", "must be MERCHANT_ID:API_KEY"));
+    let pair = provider.api().and_then(|api| api.authorization.pair());
+    if let Some(pair) = pair {
+        let is_pair = key.split_once(':').is_some_and(|(account, rest)| {
+            provider::segment(account, "").is_some() && !rest.is_empty()
+        });
+        if !is_pair {
+            return Err(Problem::invalid("api_key", format!("must be {pair}")));
+        }
     }
-    visible("api_key", key)
+    if KEY_BYTES.contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(key)
+    } else {
+        let rule = "must be 8 to 500 visible characters";
+        Err(Problem::invalid("api_key", rule))
+    }
+}
+
+/// One that the provider thinks up cannot be made here.
+fn made_for(provider: Provider) -> Result<String, Problem> {
+    match provider.secret_origin() {
+        SecretOrigin::Anybody => Ok(made(provider)),
+        SecretOrigin::Nobody => Ok(String::new()),
+        SecretOrigin::Provider => {
+            let rule = "must be given: the provider makes it and shows it beside its webhook";
+            Err(Problem::invalid("secret", rule))
+        }
+    }
 }
 
 /// Of the form that the provider's settings ask for.
@@ -495,7 +497,6 @@ fn made(provider: Provider) -> String {
         Provider::Standard => {
             crate::delivery::sign::SigningSecret::symmetric(&clock::random()).to_string()
         }
-        Provider::Adyen => data_encoding::HEXUPPER.encode(&clock::random::<32>()),
         _ => clock::secret("oc_inbox_"),
     }
 }

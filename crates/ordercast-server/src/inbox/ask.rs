@@ -1,30 +1,41 @@
-//! Questions to providers: what has become of a payment, or of the payments of an order. For unsigned
-//! webhooks, and for orders of which nothing has been heard.
+//! Asks providers: about the object of an event that holds none, and about the payments of an order of
+//! which nothing was heard. What is asked and what an answer means are values of
+//! [`ordercast_core::provider`]; this file only carries them, to the provider's host or the one that the
+//! source names, and nowhere else.
 
-use crate::{auth, delivery::sending::Sending, outbound::guard::TargetUrl};
+use crate::{clock, delivery::sending::Sending, outbound::guard::TargetUrl};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ordercast_core::{
-    OrderId, ProjectId,
-    ids::AttemptId,
-    provider::{Event, Provider, Request, mollie_payment as read_mollie, read},
+    OrderId, ProjectId, Timestamp,
+    ids::{AttemptId, SourceId},
+    provider::{About, Api, Authorization, Question as Asked, Reading},
 };
 use ordercast_store::Source;
-use serde_json::{Value, json};
-use std::sync::Arc;
+use parking_lot::Mutex;
+use serde::Deserialize;
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-/// Payments of one order that are looked at.
-const PAYMENTS_MAX: usize = 20;
+/// Requests that one order, or one event, may cost.
+const REQUESTS_MAX: usize = 40;
+/// Access tokens that are kept; one a source.
+const TOKENS_MAX: usize = 1_000;
+/// A token is not used in its last moments.
+const TOKEN_MARGIN: Duration = Duration::from_secs(60);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AskError {
     #[error("the provider knows nothing of it")]
     NotFound,
-    #[error("the provider could not be asked now")]
-    Unavailable,
+    /// It may go better later, or once the key is right; the reason is for the operator.
+    #[error("the provider could not be asked: {0}")]
+    Unavailable(String),
+    #[error("the provider's answer was not understood: {0}")]
+    Unreadable(String),
 }
 
 /// Of which order the payments are wanted.
@@ -32,274 +43,260 @@ pub enum AskError {
 pub struct Question {
     pub project: ProjectId,
     pub order: OrderId,
-    /// Payments of it that have been heard of.
+    /// Payments of it that the source has told of.
     pub attempts: Vec<AttemptId>,
-}
-
-/// What the provider says: a document for the inbox, and the events in it.
-#[derive(Clone, Debug)]
-pub struct Reading {
-    pub body: Vec<u8>,
-    pub events: Vec<Event>,
+    pub made_at: Timestamp,
 }
 
 /// Reads payments from a provider's API.
 pub trait ProviderReader: Send + Sync {
     /// # Errors
-    /// [`AskError::Unavailable`]; that there are none is an empty list.
+    /// [`AskError`]; that there are none is an empty list.
     fn payments(&self, question: Question) -> BoxFuture<'_, Result<Vec<Reading>, AskError>>;
 }
 
 /// The reader of a source, if its provider can be asked and the source has an API key.
 #[must_use]
-pub fn reader(sending: &Arc<Sending>, source: &Source) -> Option<Box<dyn ProviderReader>> {
+pub fn reader(asker: &Arc<Asker>, source: &Source) -> Option<Box<dyn ProviderReader>> {
     source.api_key.as_ref()?;
-    let reader = ApiReader {
-        sending: Arc::clone(sending),
+    source.provider.api()?;
+    Some(Box::new(ApiReader {
+        asker: Arc::clone(asker),
         source: source.clone(),
-    };
-    match source.provider {
-        Provider::Stripe | Provider::Mollie | Provider::MollieNext | Provider::Reference => {
-            Some(Box::new(reader))
-        }
-        Provider::Paypal
-        | Provider::Adyen
-        | Provider::Paddle
-        | Provider::LemonSqueezy
-        | Provider::Razorpay
-        | Provider::CoinbaseCommerce
-        | Provider::CoinbaseBusiness
-        | Provider::Tebex
-        | Provider::Standard => None,
-    }
+    }))
 }
 
 struct ApiReader {
-    sending: Arc<Sending>,
+    asker: Arc<Asker>,
     source: Source,
 }
 
 impl ProviderReader for ApiReader {
     fn payments(&self, question: Question) -> BoxFuture<'_, Result<Vec<Reading>, AskError>> {
         Box::pin(async move {
-            match self.source.provider {
-                Provider::Stripe => self.stripe(&question).await,
-                Provider::Reference => self.reference(&question).await,
-                _ => self.mollie(&question).await,
-            }
+            let key = self.source.api_key.as_ref().map_or("", |key| key.as_str());
+            let questions = self.source.provider.questions(&About {
+                project: question.project,
+                order: question.order,
+                attempts: &question.attempts,
+                made_at: question.made_at,
+                account: key.split_once(':').map_or("", |(account, _)| account),
+            });
+            self.asker.ask_all(&self.source, questions).await
         })
     }
 }
 
-impl ApiReader {
-    /// Stripe API, *Retrieve a PaymentIntent* for those that have been heard of, else *Search
-    /// PaymentIntents* by the metadata that names the order. A found one is read as the webhook of its
-    /// status would be.
-    async fn stripe(&self, question: &Question) -> Result<Vec<Reading>, AskError> {
-        let mut intents = Vec::new();
-        let heard_of = question.attempts.iter().map(AttemptId::as_str);
-        for id in heard_of.filter(|id| is_plain(id, "pi_")).take(PAYMENTS_MAX) {
-            let path = format!("/v1/payment_intents/{id}");
-            intents.push(self.json("https://api.stripe.com", &path).await?);
+/// Who asks; keeps the access tokens of providers that give some.
+pub struct Asker {
+    sending: Arc<Sending>,
+    tokens: Mutex<HashMap<SourceId, Token>>,
+}
+
+impl fmt::Debug for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asker(..)")
+    }
+}
+
+struct Token {
+    text: Zeroizing<String>,
+    /// The key that it was given for: another one needs another token.
+    key: Zeroizing<String>,
+    ends_at: Timestamp,
+}
+
+impl Asker {
+    #[must_use]
+    pub fn new(sending: Arc<Sending>) -> Self {
+        Self {
+            sending,
+            tokens: Mutex::default(),
         }
-        let query = format!("metadata['order_id']:'{}'", question.order);
-        let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
-        let path = format!("/v1/payment_intents/search?limit=20&query={query}");
-        let found = self.json("https://api.stripe.com", &path).await?;
-        let found = found.get("data").and_then(Value::as_array);
-        intents.extend(found.into_iter().flatten().take(PAYMENTS_MAX).cloned());
-        Ok(intents
-            .iter()
-            .filter_map(|intent| self.read(of_intent(intent)?))
-            .collect())
     }
 
-    /// Merchant API, *Search transactions* (store contract, 2.2): those whose external id is the order,
-    /// tests among them. Its merchant stands before the colon of the credential.
-    async fn reference(&self, question: &Question) -> Result<Vec<Reading>, AskError> {
-        let credential = self.source.api_key.as_ref().map_or("", |key| key.as_str());
-        let merchant = credential
-            .split_once(':')
-            .map_or("", |(merchant, _)| merchant);
-        if !is_plain(merchant, "") {
-            tracing::warn!(source = %self.source.id, "api_key must be MERCHANT:KEY");
-            return Err(AskError::Unavailable);
-        }
-        let path = format!(
-            "/merchant/v2/merchants/{merchant}/reports/transactions/search.json?external_id={}&type=all",
-            question.order
-        );
-        let found = self.json("https://api.xsolla.com", &path).await?;
-        let found = found.as_array();
-        Ok(found
-            .into_iter()
-            .flatten()
-            .take(PAYMENTS_MAX)
-            .filter_map(|item| self.read(of_transaction(item, question)?))
-            .collect())
+    #[must_use]
+    pub fn sending(&self) -> &Sending {
+        &self.sending
     }
 
-    /// Payments API, *Get payment*: Mollie finds payments by their own ids only, so those are asked for
-    /// that have been heard of; without one, *List payments* of which one may name the order.
-    async fn mollie(&self, question: &Question) -> Result<Vec<Reading>, AskError> {
+    /// Asks, and asks on what the answers raise. What the provider knows nothing of tells nothing.
+    ///
+    /// # Errors
+    /// [`AskError`] of the first question that had no answer: what was read before it is not given, so
+    /// that an order is never judged by half of what there is.
+    pub async fn ask_all(
+        &self,
+        source: &Source,
+        questions: Vec<Asked>,
+    ) -> Result<Vec<Reading>, AskError> {
+        let mut waiting = questions;
+        waiting.reverse();
         let mut readings = Vec::new();
-        for attempt in question.attempts.iter().take(PAYMENTS_MAX) {
-            match mollie_payment(&self.sending, &self.source, attempt).await {
-                Ok(body) => readings.extend(self.read_mollie(body)),
+        for _ in 0..REQUESTS_MAX {
+            let Some(question) = waiting.pop() else {
+                return Ok(readings);
+            };
+            match self.ask(source, &question).await {
+                Ok((more, next)) => {
+                    readings.extend(more);
+                    waiting.extend(next.into_iter().rev());
+                }
                 Err(AskError::NotFound) => {}
                 Err(error) => return Err(error),
             }
         }
-        if !readings.is_empty() {
-            return Ok(readings);
-        }
-        let found = self.json(MOLLIE, "/v2/payments?limit=250").await?;
-        let payments = found
-            .pointer("/_embedded/payments")
-            .and_then(Value::as_array);
-        for payment in payments.into_iter().flatten() {
-            let named = payment.pointer("/metadata/order_id").map(|id| match id {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            });
-            if named.as_deref() == Some(question.order.to_string().as_str()) {
-                readings.extend(self.read_mollie(payment.to_string().into_bytes()));
-            }
+        if !waiting.is_empty() {
+            tracing::warn!(source = %source.id, requests = REQUESTS_MAX, "not all of it was asked");
         }
         Ok(readings)
     }
 
-    fn read_mollie(&self, body: Vec<u8>) -> Option<Reading> {
-        let events = read_mollie(&body, &self.source.settings).ok()?;
-        Some(Reading { body, events })
+    /// # Errors
+    /// [`AskError`].
+    pub async fn ask(
+        &self,
+        source: &Source,
+        question: &Asked,
+    ) -> Result<(Vec<Reading>, Vec<Asked>), AskError> {
+        let body = self.get(source, question.path()).await?;
+        let answered = question
+            .answered(source.provider, &source.settings, &body)
+            .map_err(|error| AskError::Unreadable(error.to_string()))?;
+        Ok((answered.readings, answered.next))
     }
 
-    fn read(&self, body: Vec<u8>) -> Option<Reading> {
-        let request = Request {
-            headers: &[],
-            body: &body,
-        };
-        let source = &self.source;
-        let hash = data_encoding::HEXLOWER.encode(&auth::sha256(&body));
-        let events = read(
-            source.provider,
-            request,
-            source.project,
-            &source.settings,
-            &hash,
-        )
-        .ok()?;
-        Some(Reading { body, events })
-    }
-
-    async fn json(&self, base: &str, path: &str) -> Result<Value, AskError> {
-        match get(&self.sending, &self.source, base, path).await {
-            Ok(body) => serde_json::from_slice(&body).map_err(|_| AskError::Unavailable),
-            Err(AskError::NotFound) => Ok(Value::Null),
-            Err(error) => Err(error),
+    async fn get(&self, source: &Source, path: &str) -> Result<Vec<u8>, AskError> {
+        let api = source
+            .provider
+            .api()
+            .ok_or_else(|| AskError::Unavailable("it has no API".to_owned()))?;
+        let url = self.url(source, api, path)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        for (name, value) in api.headers {
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        let (name, credential) = self.credential(source, api).await?;
+        headers.insert(name, credential);
+        let dialer = &self.sending.dialer;
+        let answer = dialer
+            .get(&url, headers, ANSWER_BYTES_MAX)
+            .await
+            .map_err(unavailable)?;
+        match answer.status {
+            200 if answer.is_whole => Ok(answer.body),
+            200 => Err(AskError::Unreadable("it is cut or too long".to_owned())),
+            404 | 410 => Err(AskError::NotFound),
+            status => {
+                // The token may have been called back.
+                self.tokens.lock().remove(&source.id);
+                Err(refused(status))
+            }
         }
     }
-}
 
-/// The webhook that would tell where a payment intent is.
-fn of_intent(intent: &Value) -> Option<Vec<u8>> {
-    let status = intent.get("status")?.as_str()?;
-    let kind = match status {
-        "succeeded" => "payment_intent.succeeded",
-        "processing" => "payment_intent.processing",
-        "requires_action" => "payment_intent.requires_action",
-        "requires_capture" => "payment_intent.amount_capturable_updated",
-        "canceled" => "payment_intent.canceled",
-        _ => return None,
-    };
-    let id = intent.get("id")?.as_str()?;
-    let event = json!({
-        "id": format!("asked:{id}:{status}"),
-        "type": kind,
-        "data": { "object": intent },
-    });
-    Some(event.to_string().into_bytes())
-}
-
-/// The webhook that would tell what became of a transaction.
-fn of_transaction(item: &Value, question: &Question) -> Option<Vec<u8>> {
-    let at = |pointer: &str| item.pointer(pointer).cloned().unwrap_or_default();
-    let kind = match at("/transaction/status").as_str()? {
-        "done" => "payment",
-        "refunded" => "refund",
-        _ => return None,
-    };
-    let webhook = json!({
-        "notification_type": kind,
-        "settings": { "project_id": question.project },
-        "purchase": {
-            "total": {
-                "amount": at("/purchase/total/amount"),
-                "currency": at("/purchase/total/currency"),
-            },
-            "order": { "id": question.order },
-        },
-        "transaction": { "id": at("/transaction/id") },
-    });
-    Some(webhook.to_string().into_bytes())
-}
-
-/// It becomes part of a path.
-pub fn is_plain(id: &str, prefix: &str) -> bool {
-    id.starts_with(prefix)
-        && (prefix.len() + 1..=64).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-const MOLLIE: &str = "https://api.mollie.com";
-
-/// # Errors
-/// [`AskError`].
-pub async fn mollie_payment(
-    sending: &Sending,
-    source: &Source,
-    id: &AttemptId,
-) -> Result<Vec<u8>, AskError> {
-    let id: String = url::form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
-    let path = format!("/v2/payments/{id}?embed=refunds,chargebacks");
-    get(sending, source, MOLLIE, &path).await
-}
-
-async fn get(
-    sending: &Sending,
-    source: &Source,
-    base: &str,
-    path: &str,
-) -> Result<Vec<u8>, AskError> {
-    let base = source.settings.api_url.as_deref().unwrap_or(base);
-    let address = format!("{}{path}", base.trim_end_matches('/'));
-    let unavailable = |why: &dyn std::fmt::Display| {
-        tracing::warn!(source = %source.id, %why, "the provider could not be asked");
-        AskError::Unavailable
-    };
-    let url = TargetUrl::parse(&address, &sending.policy).map_err(|error| unavailable(&error))?;
-    let key = source.api_key.as_ref().map_or("", |key| key.as_str());
-    // The reference takes the merchant's id and key, the others a bearer.
-    let credential = if source.provider == Provider::Reference {
-        format!("Basic {}", BASE64.encode(key))
-    } else {
-        format!("Bearer {key}")
-    };
-    let mut credential = HeaderValue::from_str(&credential).map_err(|error| unavailable(&error))?;
-    credential.set_sensitive(true);
-    let mut headers = HeaderMap::new();
-    headers.insert(header::AUTHORIZATION, credential);
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let answer = sending
-        .dialer
-        .get(&url, headers, ANSWER_BYTES_MAX)
-        .await
-        .map_err(|error| unavailable(&error))?;
-    match answer.status {
-        200 => Ok(answer.body),
-        404 | 410 => Err(AskError::NotFound),
-        status => Err(unavailable(&format_args!("HTTP {status}"))),
+    fn url(&self, source: &Source, api: Api, path: &str) -> Result<TargetUrl, AskError> {
+        let base = source.settings.api_url.as_deref().unwrap_or(api.host);
+        let address = format!("{}{path}", base.trim_end_matches('/'));
+        TargetUrl::parse(&address, &self.sending.policy).map_err(unavailable)
     }
+
+    async fn credential(
+        &self,
+        source: &Source,
+        api: Api,
+    ) -> Result<(HeaderName, HeaderValue), AskError> {
+        let key = source
+            .api_key
+            .as_ref()
+            .ok_or_else(|| AskError::Unavailable("the source has no api_key".to_owned()))?;
+        let (name, text) = match api.authorization {
+            Authorization::Bearer => (
+                header::AUTHORIZATION,
+                Zeroizing::new(format!("Bearer {}", key.as_str())),
+            ),
+            Authorization::Basic(_) => (header::AUTHORIZATION, basic(key)),
+            Authorization::Header(name) => (HeaderName::from_static(name), key.clone()),
+            Authorization::Token { path, .. } => {
+                let token = self.token(source, api, path, key).await?;
+                let bearer = Zeroizing::new(format!("Bearer {}", token.as_str()));
+                (header::AUTHORIZATION, bearer)
+            }
+        };
+        let mut value = HeaderValue::from_str(&text).map_err(unavailable)?;
+        value.set_sensitive(true);
+        Ok((name, value))
+    }
+
+    /// RFC 6749, 4.4: fetched with the key, kept until shortly before its end.
+    async fn token(
+        &self,
+        source: &Source,
+        api: Api,
+        path: &str,
+        key: &Zeroizing<String>,
+    ) -> Result<Zeroizing<String>, AskError> {
+        let now = clock::now();
+        if let Some(token) = self.tokens.lock().get(&source.id)
+            && token.ends_at > now
+            && token.key == *key
+        {
+            return Ok(token.text.clone());
+        }
+        let url = self.url(source, api, path)?;
+        let mut credential = HeaderValue::from_str(&basic(key)).map_err(unavailable)?;
+        credential.set_sensitive(true);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, credential);
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        let form = "application/x-www-form-urlencoded";
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form));
+        let grant = b"grant_type=client_credentials".to_vec();
+        let answer = self.sending.dialer.send(&url, headers, grant).await;
+        let answer = answer.map_err(unavailable)?;
+        if answer.status != 200 {
+            return Err(refused(answer.status));
+        }
+        let given: TokenAnswer = serde_json::from_slice(&answer.body)
+            .map_err(|_| AskError::Unreadable("it is no access token".to_owned()))?;
+        let text = Zeroizing::new(given.access_token);
+        let life = Duration::from_secs(given.expires_in).saturating_sub(TOKEN_MARGIN);
+        let mut tokens = self.tokens.lock();
+        tokens.retain(|_, token| token.ends_at > now);
+        if tokens.len() < TOKENS_MAX {
+            let token = Token {
+                text: text.clone(),
+                key: key.clone(),
+                ends_at: now.plus(life),
+            };
+            tokens.insert(source.id.clone(), token);
+        }
+        Ok(text)
+    }
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    #[serde(default)]
+    expires_in: u64,
+}
+
+fn basic(key: &str) -> Zeroizing<String> {
+    Zeroizing::new(format!("Basic {}", BASE64.encode(key)))
+}
+
+fn unavailable(why: impl fmt::Display) -> AskError {
+    AskError::Unavailable(why.to_string())
+}
+
+fn refused(status: u16) -> AskError {
+    AskError::Unavailable(match status {
+        401 | 403 => format!("HTTP {status}: it does not take the source's api_key"),
+        status => format!("HTTP {status}"),
+    })
 }

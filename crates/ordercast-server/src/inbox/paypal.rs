@@ -1,7 +1,7 @@
 //! Certificates that PayPal signs webhooks with: fetched from PayPal only, checked up to a root that is
 //! trusted, kept by their address.
 
-use super::Unopened;
+use super::{Unopened, refused::Refusal};
 use crate::{clock, delivery::sending::Sending, outbound::guard::TargetUrl};
 use http::HeaderMap;
 use ordercast_core::provider::PaypalTransmission;
@@ -57,19 +57,19 @@ impl Certificates {
         api_url: Option<&str>,
     ) -> Result<(), Unopened> {
         let address = &transmission.certificate_url;
-        let url = TargetUrl::parse(address, &sending.policy).map_err(|_| Unopened::Unverified)?;
+        let url = TargetUrl::parse(address, &sending.policy).map_err(|_| not_paypals())?;
         if !is_paypals(&url, address, api_url) {
-            return Err(Unopened::Unverified);
+            return Err(not_paypals());
         }
         if let Some(chain) = self.kept(address) {
             let is_signed = is_signed(&chain, &self.roots, transmission);
-            return is_signed.then_some(()).ok_or(Unopened::Unverified);
+            return is_signed.then_some(()).ok_or_else(not_signed);
         }
-        let permit = asking.try_acquire().map_err(|_| Unopened::Later)?;
+        let permit = asking.try_acquire().map_err(|_| Unopened::busy())?;
         let chain = fetch(sending, &url).await?;
         drop(permit);
         if !is_signed(&chain, &self.roots, transmission) {
-            return Err(Unopened::Unverified);
+            return Err(not_signed());
         }
         self.keep(address, chain);
         Ok(())
@@ -94,21 +94,34 @@ impl Certificates {
     }
 }
 
+fn not_paypals() -> Unopened {
+    let why = "the certificate that it names is not at PayPal";
+    Unopened::Refused(Refusal::new("certificate", why))
+}
+
+fn not_signed() -> Unopened {
+    let why = "the signature is not by PayPal's certificate, or covers another body or webhook_id";
+    Unopened::Refused(Refusal::new("signature", why))
+}
+
 async fn fetch(sending: &Sending, url: &TargetUrl) -> Result<Chain, Unopened> {
     let answer = sending
         .dialer
         .get(url, HeaderMap::new(), CHAIN_BYTES_MAX)
         .await
-        .map_err(|_| Unopened::Later)?;
+        .map_err(|error| Unopened::Later(format!("PayPal's certificate: {error}")))?;
     match answer.status {
         200 => {}
         // A forger may name any path.
-        400..=499 => return Err(Unopened::Unverified),
-        _ => return Err(Unopened::Later),
+        400..=499 => return Err(not_paypals()),
+        status => {
+            let why = format!("PayPal's certificate: HTTP {status}");
+            return Err(Unopened::Later(why));
+        }
     }
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&answer.body)
         .collect::<Result<_, _>>()
-        .map_err(|_| Unopened::Unverified)?;
+        .map_err(|_| not_paypals())?;
     Ok(Arc::new(chain))
 }
 

@@ -7,16 +7,15 @@ mod retention;
 mod sweeper;
 
 pub use expiry::expire;
-pub use parked::report_parked;
+pub use parked::{expire_parked, report_parked};
 pub use retention::{Retention, prune};
 pub use sweeper::sweep;
 
 use crate::{
     auth::Auth,
     clock,
-    delivery::sending::Sending,
     http::{Shutdown, requested},
-    inbox::ask,
+    inbox::ask::{self, Asker},
 };
 use ordercast_store::{Failure, Store};
 use std::{sync::Arc, time::Duration};
@@ -63,6 +62,14 @@ impl Jobs {
             "parked",
             async move || report_parked(&parked, clock::now()).await.map(|_| 0),
         ));
+        let expired = store.clone();
+        tasks.spawn(every(
+            RETENTION_FIRST,
+            RETENTION_EVERY,
+            stopping.clone(),
+            "parked_end",
+            async move || expire_parked(&expired, clock::now(), retention.parked_days).await,
+        ));
         let pruned = store.clone();
         tasks.spawn(every(
             RETENTION_FIRST,
@@ -87,7 +94,8 @@ impl Jobs {
 
 /// Asks providers about open orders. After a start, once about each that could have been missed.
 pub(crate) async fn keep_sweeping(
-    sending: Arc<Sending>,
+    store: Store,
+    asker: Arc<Asker>,
     auth: Auth,
     mut stopping: watch::Receiver<Shutdown>,
 ) {
@@ -100,7 +108,7 @@ pub(crate) async fn keep_sweeping(
         let readers: Vec<_> = auth
             .registry()
             .sources()
-            .filter_map(|source| Some((source.clone(), ask::reader(&sending, source)?)))
+            .filter_map(|source| Some((source.clone(), ask::reader(&asker, source)?)))
             .collect();
         if readers.is_empty() {
             continue;
@@ -108,7 +116,7 @@ pub(crate) async fn keep_sweeping(
         let now = clock::now();
         let swept = tokio::select! {
             () = requested(&mut stopping) => return,
-            swept = sweep(&sending.store, &readers, since, now) => swept,
+            swept = sweep(&store, &readers, since, now) => swept,
         };
         match swept {
             Ok(changed) => {

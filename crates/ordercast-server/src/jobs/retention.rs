@@ -15,6 +15,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub struct Retention {
     pub idempotency_days: u32,
     pub inbox_days: Option<u32>,
+    /// How long a webhook waits for its order.
+    pub parked_days: u32,
     pub publication_days: Option<u32>,
     pub delivery_days: Option<u32>,
 }
@@ -24,6 +26,7 @@ impl From<&Config> for Retention {
         Self {
             idempotency_days: config.idempotency_days,
             inbox_days: config.inbox_days,
+            parked_days: config.parked_days,
             publication_days: config.publication_days,
             delivery_days: config.delivery_days,
         }

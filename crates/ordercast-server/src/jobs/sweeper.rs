@@ -5,9 +5,9 @@
 use crate::inbox::ask::{ProviderReader, Question};
 use futures_util::future::join_all;
 use metrics::counter;
-use ordercast_core::{Timestamp, provider::Event};
+use ordercast_core::{OrderId, Timestamp, provider::Event};
 use ordercast_store::{
-    Change, Failure, Found, InboxEntry, Outcome, Source, Store, Submission, SweepWindow,
+    Change, Failure, Found, InboxEntry, InboxState, Outcome, Source, Store, Submission, SweepWindow,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -110,17 +110,28 @@ async fn ask(
     now: Timestamp,
 ) -> Result<usize, Failure> {
     let order = &found.order;
-    let attempts = order.facets.attempts.iter();
+    let names = order.facets.attempts.iter();
+    let names = names.map(|attempt| attempt.id.clone()).collect();
+    let attempts = store
+        .payments_of_source(order.project, source.id.clone(), names)
+        .await?;
     let question = Question {
         project: order.project,
         order: order.id,
-        attempts: attempts.map(|attempt| attempt.id.clone()).collect(),
+        attempts,
+        made_at: order.created_at,
     };
     let readings = match reader.payments(question).await {
         Ok(readings) => readings,
         Err(error) => {
             counter!("ordercast_sweeps_total", "result" => "unanswered").increment(1);
-            tracing::warn!(source = %source.id, order = %order.id, %error, "open order not swept");
+            tracing::warn!(
+                source = %source.id,
+                project = %order.project,
+                order = %order.id,
+                %error,
+                "open order not swept"
+            );
             return Ok(0);
         }
     };
@@ -150,20 +161,33 @@ async fn receive(
     if store.inbox_knows(source.id.clone(), key).await? {
         return Ok(false);
     }
+    let kind = event.kind.clone();
     let entry = InboxEntry {
         project: source.project,
         source: source.id.clone(),
         body: body.to_vec(),
         event: Ok(event),
+        transmission: None,
     };
     let submission = Submission {
         change: Change::Receive(Box::new(entry)),
         at: now,
         idempotency: None,
     };
-    let outcome = store.submit(submission).await?;
-    Ok(matches!(outcome, Outcome::Received(received)
-        if received.state == ordercast_store::InboxState::Applied))
+    let Outcome::Received(received) = store.submit(submission).await? else {
+        return Ok(false);
+    };
+    tracing::info!(
+        inbox_id = received.inbox_id,
+        source = %source.id,
+        project = %source.project,
+        order = received.order.map(OrderId::get),
+        kind,
+        state = received.state.as_str(),
+        reason = %received.reason,
+        "provider event, asked for"
+    );
+    Ok(received.state == InboxState::Applied)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod doors;
 mod event_feed;
 mod hostile;
 mod idempotency;
+mod inbox;
 mod interleavings;
 mod internal;
 mod isolation;

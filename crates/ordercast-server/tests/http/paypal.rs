@@ -110,7 +110,7 @@ impl Paypal {
 async fn only_what_paypal_signed_for_this_webhook_counts() {
     let (f, source, paypal) = start().await;
     let order = f.create_order("alice").await;
-    let body = json!({ "id": "WH-1", "event_type": "PAYMENT.CAPTURE.COMPLETED", "create_time": "2026-11-23T10:00:00Z",
+    let body = json!({ "id": "WH-1", "event_type": "PAYMENT.CAPTURE.COMPLETED",
         "resource": { "id": "CAP1", "custom_id": order.to_string(), "amount": { "value": "1.99", "currency_code": "USD" } } })
     .to_string();
     let path = source["path"].as_str().expect("path");

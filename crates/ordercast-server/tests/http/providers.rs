@@ -11,9 +11,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
-const SECRET: &str = "whsec_of_the_tests";
+pub const SECRET: &str = "whsec_of_the_tests";
 
-async fn start() -> Fixture {
+pub async fn start() -> Fixture {
     start_with(
         json!({ "name": "Test", "hs256_secret": super::support::JWT_SECRET, "items": [] }),
         loopback,
@@ -21,18 +21,23 @@ async fn start() -> Fixture {
     .await
 }
 
-async fn source(f: &Fixture, body: Value) -> Value {
+pub async fn source(f: &Fixture, body: Value) -> Value {
     let made = f.post(&f.v1("/sources"), &f.api_key, &body).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     made.json()
 }
 
-fn hex(secret: &str, content: &[u8]) -> String {
+pub fn hex(secret: &str, content: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     data_encoding::HEXLOWER.encode(hmac::sign(&key, content).as_ref())
 }
 
-async fn stripe(f: &Fixture, source: &Value, secret: &str, body: &Value) -> (StatusCode, Value) {
+pub async fn stripe(
+    f: &Fixture,
+    source: &Value,
+    secret: &str,
+    body: &Value,
+) -> (StatusCode, Value) {
     let now = super::support::unix_now();
     let text = body.to_string();
     let signature = hex(secret, format!("{now}.{text}").as_bytes());
@@ -46,14 +51,20 @@ async fn stripe(f: &Fixture, source: &Value, secret: &str, body: &Value) -> (Sta
     )
 }
 
-fn intent(event: &str, kind: &str, order: Option<i64>, created: i64) -> Value {
+/// `seconds` from now: of events that happened before their order was made nothing comes.
+pub fn created(seconds: u64) -> u64 {
+    super::support::unix_now() + seconds
+}
+
+fn intent(event: &str, kind: &str, order: Option<i64>, seconds: u64) -> Value {
+    let created = created(seconds);
     let metadata = order.map_or(json!({}), |order| json!({ "order_id": order.to_string() }));
     json!({ "id": event, "type": kind, "created": created, "data": { "object": {
         "object": "payment_intent", "id": "pi_1", "amount_received": 199, "currency": "usd",
         "metadata": metadata } } })
 }
 
-async fn status(f: &Fixture, order: i64) -> String {
+pub async fn status(f: &Fixture, order: i64) -> String {
     let found = f
         .get(&f.v1(&format!("/orders/{order}")), &f.api_key)
         .await
@@ -132,7 +143,7 @@ async fn early_and_out_of_order_events_end_in_the_same_order() {
     let source = source(&f, json!({ "provider": "stripe", "secret": SECRET })).await;
     let order = 7_000;
     // All of them before the order exists, the last first; one names no order at all.
-    let refund = json!({ "id": "evt_4", "type": "refund.created", "created": 40, "data": { "object": {
+    let refund = json!({ "id": "evt_4", "type": "refund.created", "created": created(40), "data": { "object": {
         "object": "refund", "id": "re_1", "payment_intent": "pi_1", "amount": 99, "currency": "usd", "status": "succeeded" } } });
     for event in [
         refund,
@@ -249,7 +260,7 @@ async fn requests_from_elsewhere_are_refused_where_addresses_are_named() {
     let here = source(&f, made(json!(["127.0.0.0/8", "::1"]))).await;
     let (status, answer) = stripe(&f, &here, SECRET, &event("evt_1")).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
-    let tebex = source(&f, json!({ "provider": "tebex" })).await;
+    let tebex = source(&f, json!({ "provider": "tebex", "secret": SECRET })).await;
     assert_eq!(
         tebex["provider_addresses"],
         json!(["18.209.80.3/32", "54.87.231.232/32"])
@@ -261,9 +272,9 @@ async fn a_refund_that_stripe_reports_as_failed_gives_the_order_back() {
     let f = start().await;
     let source = source(&f, json!({ "provider": "stripe", "secret": SECRET })).await;
     let order = f.create_order("alice").await;
-    let charge = json!({ "id": "evt_2", "type": "charge.refunded", "created": 20, "data": { "object": { "object": "charge",
+    let charge = json!({ "id": "evt_2", "type": "charge.refunded", "created": created(20), "data": { "object": { "object": "charge",
         "id": "ch_1", "payment_intent": "pi_1", "amount_refunded": 199, "currency": "usd" } } });
-    let fails = json!({ "id": "evt_3", "type": "refund.failed", "created": 30, "data": { "object": { "object": "refund",
+    let fails = json!({ "id": "evt_3", "type": "refund.failed", "created": created(30), "data": { "object": { "object": "refund",
         "id": "re_1", "payment_intent": "pi_1", "amount": 199, "currency": "usd", "status": "failed" } } });
     for (event, word) in [
         (
@@ -318,12 +329,21 @@ async fn a_dry_run_tells_what_would_be_and_keeps_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sources_are_made_changed_rotated_and_ended() {
     let f = start().await;
-    let made = source(&f, json!({ "provider": "stripe" })).await;
+    let given = |secret: &str| json!({ "secret": secret });
+    let made = source(
+        &f,
+        json!({ "provider": "stripe", "secret": "whsec_the_oldest" }),
+    )
+    .await;
     let old = made["secret"].as_str().expect("secret").to_owned();
     let id = made["source"].as_str().expect("source").to_owned();
     let path = f.v1(&format!("/sources/{id}"));
     let rotated = f
-        .post(&format!("{path}/secrets"), &f.api_key, &json!({}))
+        .post(
+            &format!("{path}/secrets"),
+            &f.api_key,
+            &given("whsec_a_newer_one"),
+        )
         .await
         .json();
     let new = rotated["secret"].as_str().expect("secret").to_owned();
@@ -338,7 +358,7 @@ async fn sources_are_made_changed_rotated_and_ended() {
         .post(
             &format!("{path}/secrets"),
             &f.api_key,
-            &json!({ "overlap_seconds": 0 }),
+            &json!({ "overlap_seconds": 0, "secret": "whsec_the_newest" }),
         )
         .await;
     let newest = cut.json()["secret"].as_str().expect("secret").to_owned();

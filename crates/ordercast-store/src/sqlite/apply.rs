@@ -17,15 +17,15 @@ use super::{
     webhooks::outbox,
 };
 use crate::{
-    Applied, Change, Committed, CredentialChange, CredentialKind, Found, NewCredential, NewOrder,
-    NewProject, Outcome, Project, ProjectChange, Proof, Rung, Secret, Source, StorefrontOutcome,
-    StorefrontRefusal, Submission,
+    Applied, Attention, Change, Committed, CredentialChange, CredentialKind, Found, NewCredential,
+    NewOrder, NewProject, Outcome, Project, ProjectChange, Proof, Rung, Secret, Source,
+    StorefrontOutcome, StorefrontRefusal, Submission,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
     access::Scopes,
     channel::{Channel, Epoch, Offset, Publication, Sequence},
-    ids::{EndpointId, Version},
+    ids::{EndpointId, SourceId, Version},
     order::{
         Actor, Cause, Changed, Facets, Order, Request, Rules, Status, TrackingStatus, charge,
         follow, request,
@@ -36,6 +36,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 use zeroize::Zeroizing;
 
@@ -169,7 +170,8 @@ impl<'a> Batch<'a> {
                 before,
                 limit,
             } => upkeep::prune(self.connection, *what, *before, *limit).map(Outcome::Pruned),
-            Change::Receive(entry) => inbox::receive(self, entry, at).map(Outcome::Received),
+            Change::Receive(entry) => inbox::receive(self, entry, at),
+            Change::Inbox(change) => inbox::apply(self, change, at),
             Change::Storefront(change) => storefront::apply(self.connection, change, at),
             Change::Webhooks(change) => webhooks::apply(self, change, at),
             Change::Sources(change) => sources_rows::apply(self, change, at),
@@ -609,6 +611,17 @@ impl<'a> Batch<'a> {
     /// The endpoint has something to send once this is committed.
     pub(super) fn ring(&mut self, endpoint: EndpointId) {
         self.made.rung.endpoints.insert(endpoint);
+    }
+
+    /// Whether the operator was not told the same of this source for a while.
+    pub(super) fn may_tell(
+        &mut self,
+        source: &SourceId,
+        attention: Attention,
+        at: Timestamp,
+        every: Duration,
+    ) -> bool {
+        self.memory.may_tell(source, attention, at, every)
     }
 
     pub(super) fn completes_on_ack(&mut self, project: ProjectId) -> rusqlite::Result<bool> {

@@ -2,12 +2,16 @@
 //! one who changes orders and projects; what a failed batch may have left here is forgotten.
 
 use super::{numbers::ProjectNumbers, query, webhooks::endpoints};
-use crate::{EndpointSettings, Settings, cache::OrderCache};
-use ordercast_core::{ProjectId, ids::EndpointId};
+use crate::{Attention, EndpointSettings, Settings, cache::OrderCache};
+use ordercast_core::{
+    ProjectId, Timestamp,
+    ids::{EndpointId, SourceId},
+};
 use rusqlite::Connection;
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::Arc,
+    time::Duration,
 };
 
 /// An endpoint as the writer needs it.
@@ -29,6 +33,9 @@ pub(super) struct Memory {
     receivers: HashMap<ProjectId, Receivers>,
     numbers: HashMap<ProjectId, ProjectNumbers>,
     last_order_key: Option<i64>,
+    /// When the operator was last told of a source's events. Bound: sources are made by projects'
+    /// administrators, a limited number each.
+    told: HashMap<(SourceId, Attention), Timestamp>,
 }
 
 impl Memory {
@@ -39,6 +46,28 @@ impl Memory {
             receivers: HashMap::new(),
             numbers: HashMap::new(),
             last_order_key: None,
+            told: HashMap::new(),
+        }
+    }
+
+    pub(super) fn may_tell(
+        &mut self,
+        source: &SourceId,
+        attention: Attention,
+        at: Timestamp,
+        every: Duration,
+    ) -> bool {
+        let last = self.told.entry((source.clone(), attention));
+        match last {
+            Entry::Occupied(last) if at < last.get().plus(every) && *last.get() <= at => false,
+            Entry::Occupied(mut last) => {
+                last.insert(at);
+                true
+            }
+            Entry::Vacant(place) => {
+                place.insert(at);
+                true
+            }
         }
     }
 
@@ -47,6 +76,7 @@ impl Memory {
         self.receivers.clear();
         self.numbers.clear();
         self.last_order_key = None;
+        self.told.clear();
     }
 
     /// `None`: there is no such project.

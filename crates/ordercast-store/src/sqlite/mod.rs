@@ -6,7 +6,7 @@ mod beyond;
 pub(crate) mod credentials;
 mod examine;
 pub(crate) mod identity;
-mod inbox;
+pub(crate) mod inbox;
 mod keeper;
 pub(crate) mod list;
 mod lock;
@@ -66,6 +66,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/008_webhooks.sql"),
     include_str!("migrations/009_sources.sql"),
     include_str!("migrations/010_numbers.sql"),
+    include_str!("migrations/011_inbox.sql"),
 ];
 
 #[derive(Debug, Error)]

@@ -6,9 +6,7 @@ use super::{
     secrets::Secrets,
     sources,
 };
-use crate::{
-    Credential, EventRow, Feed, InboxRow, InboxState, Project, Range, Settings, Source, VersionRow,
-};
+use crate::{Credential, EventRow, Feed, Project, Range, Settings, Source, VersionRow};
 use ordercast_core::{
     ProjectId, Timestamp,
     channel::{Channel, ChannelPage, Epoch, Offset, Publication},
@@ -218,27 +216,5 @@ pub(crate) fn events(
                 public_id: row.get(9)?,
             })
         })?
-        .collect()
-}
-
-pub(crate) fn inbox(
-    connection: &Connection,
-    project: ProjectId,
-    state: Option<InboxState>,
-    limit: u32,
-) -> rusqlite::Result<Vec<InboxRow>> {
-    connection
-        .prepare_cached(
-            "SELECT i.inbox_id, i.source, i.kind, i.received_at, i.state, i.reason, \
-             coalesce(i.order_id, o.order_id), i.duplicates FROM provider_inbox i \
-             LEFT JOIN attempts a ON a.project_id = i.project_id AND a.attempt = i.attempt \
-             LEFT JOIN orders o ON o.order_key = a.order_key \
-             WHERE i.project_id = ?1 AND (?2 IS NULL OR i.state = ?2) \
-             ORDER BY i.inbox_id DESC LIMIT ?3",
-        )?
-        .query_map(
-            (project.get(), state.map(InboxState::as_str), limit),
-            sources::inbox_row,
-        )?
         .collect()
 }

@@ -1,20 +1,15 @@
-//! Rows of sources, and what is read of the inbox by hand.
+//! Rows of sources, and the orders that they are asked about.
 
 use super::{
     apply::Batch,
-    rows::{self, OrderRow, corrupt, json},
+    rows::{self, corrupt, json},
     secrets::{Secrets, of_source, of_source_api_key, of_source_before},
 };
 use crate::{
-    Found, InboxBody, InboxRow, Outcome, Source, SourceChange, SourceOutcome, SweepWindow,
-    sources::SOURCES_MAX,
+    Found, Outcome, Source, SourceChange, SourceOutcome, SweepWindow, sources::SOURCES_MAX,
 };
-use ordercast_core::{
-    OrderId, ProjectId, Timestamp,
-    ids::{AttemptId, SourceId},
-    provider::Provider,
-};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use ordercast_core::{ProjectId, Timestamp, ids::SourceId, provider::Provider};
+use rusqlite::{Connection, Row, params};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -193,85 +188,6 @@ fn source(row: &Row, secrets: &Secrets) -> rusqlite::Result<Option<Source>> {
         created_at: Timestamp::from_millis(row.get(8)?),
         id: SourceId::new(&id).map_err(|_| corrupt("sources.source"))?,
     }))
-}
-
-pub(crate) fn order_of_attempt(
-    connection: &Connection,
-    project: ProjectId,
-    attempt: &AttemptId,
-) -> rusqlite::Result<Option<OrderRow>> {
-    let key: Option<i64> = connection
-        .prepare_cached("SELECT order_key FROM attempts WHERE project_id = ?1 AND attempt = ?2")?
-        .query_row((project.get(), attempt.as_str()), |row| row.get(0))
-        .optional()?;
-    match key {
-        Some(key) => rows::order_by_key(connection, key),
-        None => Ok(None),
-    }
-}
-
-pub(crate) fn knows(
-    connection: &Connection,
-    source: &SourceId,
-    dedup_key: &str,
-) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached(
-            "SELECT 1 FROM provider_inbox WHERE source = ?1 AND dedup_key = ?2 \
-             AND state NOT IN ('unknown', 'rejected')",
-        )?
-        .exists((source.as_str(), dedup_key))
-}
-
-pub(crate) fn parked_since(connection: &Connection, before: Timestamp) -> rusqlite::Result<u32> {
-    connection
-        .prepare_cached(
-            "SELECT count(*) FROM provider_inbox WHERE state = 'parked' AND received_at < ?1",
-        )?
-        .query_row([before.millis()], |row| row.get(0))
-}
-
-pub(crate) fn entry(
-    connection: &Connection,
-    project: ProjectId,
-    id: i64,
-) -> rusqlite::Result<Option<InboxBody>> {
-    connection
-        .prepare_cached(
-            "SELECT i.inbox_id, i.source, i.kind, i.received_at, i.state, i.reason, \
-             coalesce(i.order_id, o.order_id), i.duplicates, i.body, i.fact, i.attempt, \
-             i.dedup_key FROM provider_inbox i \
-             LEFT JOIN attempts a ON a.project_id = i.project_id AND a.attempt = i.attempt \
-             LEFT JOIN orders o ON o.order_key = a.order_key \
-             WHERE i.inbox_id = ?1 AND i.project_id = ?2",
-        )?
-        .query_row((id, project.get()), |row| {
-            Ok(InboxBody {
-                row: inbox_row(row)?,
-                body: row.get(8)?,
-                fact: row.get(9)?,
-                attempt: row.get(10)?,
-                dedup_key: row.get(11)?,
-            })
-        })
-        .optional()
-}
-
-pub(super) fn inbox_row(row: &Row) -> rusqlite::Result<InboxRow> {
-    Ok(InboxRow {
-        id: row.get(0)?,
-        source: row.get(1)?,
-        kind: row.get(2)?,
-        received_at: Timestamp::from_millis(row.get(3)?),
-        state: row.get(4)?,
-        reason: row.get(5)?,
-        order: row
-            .get::<_, Option<i64>>(6)?
-            .map(OrderId::new)
-            .transpose()
-            .map_err(|_| corrupt("order_id"))?,
-        duplicates: row.get(7)?,
-    })
 }
 
 /// Ascending by the window's time, then by key.

@@ -304,6 +304,8 @@ pub fn failed(outcome: &Outcome) -> Rendered {
         | Outcome::Project(_)
         | Outcome::ProjectChanged(_)
         | Outcome::Received(_)
+        | Outcome::ForgedTransmission
+        | Outcome::HandleRefused(_)
         | Outcome::Credentials(_)
         | Outcome::Webhooks(_)
         | Outcome::Sources(_)

@@ -10,7 +10,7 @@ pub(super) mod outbox;
 mod repair;
 
 use super::apply::Batch;
-use crate::{Outcome, WebhookChange, WebhookOutcome};
+use crate::{Attention, Outcome, WebhookChange, WebhookOutcome};
 use ordercast_core::{ProjectId, Timestamp, ids::EndpointId};
 use rusqlite::params;
 
@@ -90,6 +90,28 @@ impl Notice {
             Self::DeliveryDead => "delivery.dead",
         }
     }
+}
+
+/// That an event of a provider needs a person.
+pub(super) fn notify_of_inbox(
+    batch: &Batch,
+    project: ProjectId,
+    attention: Attention,
+    detail: &str,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    batch
+        .connection
+        .prepare_cached(
+            "INSERT INTO operator_events (project_id, type, detail, at) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![
+            project.get(),
+            format!("inbox.{}", attention.as_str()),
+            detail,
+            at.millis(),
+        ])?;
+    Ok(())
 }
 
 fn notify(

@@ -2,7 +2,7 @@
 
 use crate::project_api::ProjectArgs;
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand};
+use clap::Args;
 use ordercast_core::ids::SourceId;
 use reqwest::Method;
 use serde::Deserialize;
@@ -21,12 +21,6 @@ Examples:
 
 Nothing is changed, and nothing of it is kept. The signature is not looked at, so a body from a log or a
 provider's dashboard will do.";
-
-#[derive(Debug, Subcommand)]
-pub enum InboxCommand {
-    /// Ask what a body would change
-    DryRun(DryRunArgs),
-}
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -69,8 +63,7 @@ struct Would {
     to: Option<String>,
 }
 
-pub async fn run(command: InboxCommand) -> anyhow::Result<()> {
-    let InboxCommand::DryRun(args) = command;
+pub async fn run(args: DryRunArgs) -> anyhow::Result<()> {
     let body = read(&args.file)?;
     let headers: BTreeMap<_, _> = args.headers.iter().cloned().collect();
     let api = args.project.api()?;
