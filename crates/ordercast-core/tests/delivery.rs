@@ -3,7 +3,7 @@
 use ordercast_core::{
     OrderId, ProjectId, Sku, Timestamp, UserId,
     delivery::{
-        EventFacts, Form, Mode, Notification, Schedule, Verdict, body,
+        EventDetails, EventFacts, Form, Mode, Notification, Schedule, Verdict, body,
         breaker::{Breaker, ORDERS},
         health::is_hopeless,
         notifications, verdict,
@@ -80,6 +80,8 @@ fn event(kind: &str, from: Option<Status>, status: Status) -> EventFacts {
         status,
         previous_status: from,
         at: AT,
+        reason: "told by the test".to_owned(),
+        details: Some(EventDetails::default()),
     }
 }
 

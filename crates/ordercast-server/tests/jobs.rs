@@ -204,7 +204,7 @@ async fn an_order_expires_at_its_stated_life_and_a_payment_revives_it() {
         .events(project(), ordercast_store::Feed::All, 0, 10)
         .await
         .expect("read");
-    assert_eq!(events.last().expect("one").kind, "order.expired");
+    assert_eq!(events.last().expect("one").facts.kind, "order.expired");
 
     shop.pay(order.get().into(), later(90)).await;
     let found = shop
@@ -339,7 +339,7 @@ async fn what_waits_too_long_is_put_aside_with_its_reason_and_alarms_no_more() {
     assert_eq!(report_parked(&shop.store, minute_16).await, Ok(1));
     let news = shop
         .store
-        .operator_events(project(), 10)
+        .operator_events(project(), None, 10)
         .await
         .expect("read");
     assert_eq!(
@@ -351,7 +351,7 @@ async fn what_waits_too_long_is_put_aside_with_its_reason_and_alarms_no_more() {
     assert_eq!(report_parked(&shop.store, minute_16).await, Ok(1));
     let news = shop
         .store
-        .operator_events(project(), 10)
+        .operator_events(project(), None, 10)
         .await
         .expect("read");
     assert_eq!(news.len(), 1);

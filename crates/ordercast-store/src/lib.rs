@@ -47,7 +47,7 @@ pub use watch::OrderWatch;
 pub use webhooks::{
     Acknowledger, AttemptResult, AttemptRow, Attempted, ClientEvent, ClientEventFilter,
     DeliveryFilter, DeliveryRow, DeliveryState, Disabled, Due, Endpoint, EndpointSecret,
-    EndpointSettings, NotNow, OperatorEventRow, WebhookChange, WebhookOutcome,
+    EndpointSettings, NewEndpoint, NotNow, OperatorEventRow, WebhookChange, WebhookOutcome,
 };
 
 use ordercast_core::{

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
     channel::{Channel, ChannelPage, Offset, Position},
+    delivery::EventFacts,
     ids::Version,
     order::{Order, Status},
 };
@@ -79,17 +80,10 @@ pub struct VersionRow {
 
 #[derive(Clone, Debug)]
 pub struct EventRow {
-    /// Its place among the events of its project.
-    pub id: i64,
-    pub public_id: String,
-    pub kind: String,
+    pub facts: EventFacts,
     pub order: OrderId,
     pub user: String,
-    pub version: Version,
-    pub status: Status,
-    pub previous_status: Option<Status>,
-    pub at: Timestamp,
-    /// When the shop took it, by an endpoint or through the event API.
+    /// When the shop took it, by its endpoints or through the event API.
     pub acknowledged_at: Option<Timestamp>,
 }
 

@@ -5,11 +5,11 @@
 
 use crate::{
     Failure, Secret, Store,
-    sqlite::webhooks::{deliveries, due, endpoints},
+    sqlite::webhooks::{buyers, deliveries, due, endpoints},
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
-    delivery::{EventFacts, Form, Mode, Notification, Schedule, Verdict},
+    delivery::{CustomHeaders, EventFacts, Form, Mode, Notification, Schedule, Verdict},
     ids::{EndpointId, SecretId},
     order::Order,
 };
@@ -43,9 +43,24 @@ pub struct EndpointSettings {
     pub rate: Option<u32>,
     /// Attempts at the same time.
     pub concurrency: u32,
+    /// What it has accepted the shop has taken: the event counts as acknowledged, and a paid order may
+    /// become done, once every endpoint that completes has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub completes: bool,
 }
 
 impl EndpointSettings {
+    /// Whether it is told when an order is to be handed over.
+    #[must_use]
+    pub fn hears_of_sales(&self) -> bool {
+        match self.mode {
+            Mode::Standard => self.wants("order.paid", Notification::Event),
+            Mode::ReferenceSeparate | Mode::ReferenceCombined => {
+                self.wants("order.paid", Notification::OrderPaid)
+            }
+        }
+    }
+
     #[must_use]
     pub const fn form(&self) -> Form {
         Form {
@@ -78,6 +93,20 @@ pub struct Endpoint {
     pub failing_since: Option<Timestamp>,
     /// Newest first; with their values.
     pub secrets: Vec<EndpointSecret>,
+    /// Sent with every request; `None`: they cannot be opened, and nothing must be sent without them.
+    pub headers: Option<CustomHeaders>,
+}
+
+/// An endpoint to be made.
+#[derive(Clone, Debug)]
+pub struct NewEndpoint {
+    pub project: ProjectId,
+    /// Its `completes` is filled in by the writer.
+    pub settings: EndpointSettings,
+    /// `None`: if it is told of paid orders and no other endpoint completes.
+    pub completes: Option<bool>,
+    pub headers: CustomHeaders,
+    pub secret: Secret,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,15 +133,13 @@ impl EndpointSecret {
 
 #[derive(Clone, Debug)]
 pub enum WebhookChange {
-    CreateEndpoint {
-        project: ProjectId,
-        settings: EndpointSettings,
-        secret: Secret,
-    },
+    CreateEndpoint(Box<NewEndpoint>),
     ChangeEndpoint {
         project: ProjectId,
         endpoint: EndpointId,
         settings: EndpointSettings,
+        /// `None`: they stay.
+        headers: Option<CustomHeaders>,
     },
     /// Also forgets its failures. What waited is due at once.
     EnableEndpoint {
@@ -139,7 +166,10 @@ pub enum WebhookChange {
     /// What became of one attempt.
     Attempted(Box<Attempted>),
     /// Once more, at once; also what was delivered.
-    Resend { project: ProjectId, delivery: i64 },
+    Resend {
+        project: ProjectId,
+        delivery: i64,
+    },
     /// Once more what is dead and was made since; at most `limit`.
     Recover {
         project: ProjectId,
@@ -156,7 +186,8 @@ pub enum WebhookChange {
         after: i64,
         limit: u32,
     },
-    /// The shop, or a buyer's client, has taken events: nothing more is sent of them.
+    /// The shop has taken events: nothing more is sent of them to endpoints that complete. Or a buyer's
+    /// client has: they are not shown to it again.
     Acknowledge {
         project: ProjectId,
         events: Vec<i64>,
@@ -406,20 +437,21 @@ impl Store {
             .await
     }
 
-    /// Newest first.
+    /// Newest first, with ids below `before`.
     ///
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn operator_events(
         &self,
         project: ProjectId,
+        before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<OperatorEventRow>, Failure> {
-        self.read(move |connection| deliveries::operator_events(connection, project, limit))
+        self.read(move |connection| deliveries::operator_events(connection, project, before, limit))
             .await
     }
 
-    /// Events of one user, or of one of their orders, that were not acknowledged; ascending by id.
+    /// Events of one user, or of one of their orders, that were not processed; ascending by id.
     ///
     /// # Errors
     /// [`Failure`] as for every read.
@@ -431,7 +463,7 @@ impl Store {
         wanted: ClientEventFilter,
     ) -> Result<Vec<ClientEvent>, Failure> {
         self.read(move |connection| {
-            deliveries::client_events(connection, project, &user, order, &wanted)
+            buyers::client_events(connection, project, &user, order, &wanted)
         })
         .await
     }

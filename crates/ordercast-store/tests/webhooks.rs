@@ -3,15 +3,15 @@
 
 use ordercast_core::{
     OrderId, ProjectId, Sku, Timestamp, UserId,
-    delivery::{Mode, Notification, Schedule, Verdict},
+    delivery::{CustomHeaders, Mode, Notification, Schedule, Verdict},
     ids::EndpointId,
     money::{Currency, Money},
     order::{Actor, Cause, Content, Item, Mode as OrderMode, Request, Target},
 };
 use ordercast_store::{
     Acknowledger, AttemptResult, Attempted, Change, DeliveryFilter, DeliveryRow, DeliveryState,
-    Due, Endpoint, EndpointSettings, Feed, NewOrder, NewProject, NotNow, Outcome, Prune, Secret,
-    Settings, Store, Submission, WebhookChange, WebhookOutcome,
+    Due, Endpoint, EndpointSettings, Feed, NewEndpoint, NewOrder, NewProject, NotNow, Outcome,
+    Prune, Secret, Settings, Store, Submission, WebhookChange, WebhookOutcome,
 };
 use proptest::prelude::*;
 use std::{
@@ -140,12 +140,15 @@ impl World {
                 schedule: Schedule::new(vec![1, 5]).expect("schedule"),
                 rate: None,
                 concurrency: 4,
+                completes: false,
             };
-            let change = WebhookChange::CreateEndpoint {
+            let change = WebhookChange::CreateEndpoint(Box::new(NewEndpoint {
                 project: project(),
                 settings,
+                completes: Some(true),
+                headers: CustomHeaders::default(),
                 secret: Secret::new(b"whsec_".to_vec()),
-            };
+            }));
             let WebhookOutcome::Endpoint(made) = world.webhooks(change).await else {
                 panic!("no endpoint")
             };
@@ -344,10 +347,10 @@ impl World {
             .expect("read");
         for index in 0..MODES.len() {
             if self.endpoint(index).await.disabled.is_none() {
-                self.told[index].extend(new.iter().map(|event| event.id));
+                self.told[index].extend(new.iter().map(|event| event.facts.id));
             }
         }
-        self.events = new.last().map_or(self.events, |event| event.id);
+        self.events = new.last().map_or(self.events, |event| event.facts.id);
     }
 
     /// That is not on its way.
@@ -527,11 +530,11 @@ async fn sold(path: PathBuf) -> World {
 async fn unacknowledged(world: &World) -> Vec<String> {
     let feed = world.store().events(project(), Feed::Unacknowledged, 0, 10);
     let events = feed.await.expect("read");
-    events.into_iter().map(|event| event.kind).collect()
+    events.into_iter().map(|event| event.facts.kind).collect()
 }
 
 #[tokio::test]
-async fn a_payment_that_was_accepted_is_not_yet_an_event_that_was_taken() {
+async fn an_event_is_taken_once_every_endpoint_that_completes_has_all_of_it() {
     let folder = tempfile::tempdir().expect("folder");
     let mut world = sold(folder.path().join("store.db")).await;
     let separate = 1;
@@ -542,7 +545,16 @@ async fn a_payment_that_was_accepted_is_not_yet_an_event_that_was_taken() {
         "order_paid is still to come"
     );
     world.step(Op::Attempt(separate, Answer::Accepted)).await;
-    assert_eq!(unacknowledged(&world).await, ["order.created"]);
+    assert_eq!(
+        unacknowledged(&world).await,
+        ["order.created", "order.paid"],
+        "the other endpoint has nothing yet"
+    );
+    let standard = 0;
+    world.step(Op::Attempt(standard, Answer::Accepted)).await;
+    assert_eq!(unacknowledged(&world).await, ["order.paid"]);
+    world.step(Op::Attempt(standard, Answer::Accepted)).await;
+    assert_eq!(unacknowledged(&world).await, [""; 0]);
 }
 
 #[tokio::test]
@@ -590,7 +602,7 @@ async fn what_is_finished_for_long_is_pruned_with_what_was_said_of_it() {
     world.step(Op::Attempt(0, Answer::Refused)).await;
     let dead = world.deliveries(0).await[0].id;
     let news = async |world: &World| {
-        let news = world.store().operator_events(project(), 10).await;
+        let news = world.store().operator_events(project(), None, 10).await;
         news.expect("read").len()
     };
     assert_eq!(news(&world).await, 1);

@@ -1,14 +1,13 @@
-//! The body of a notification. It says what was true at its event: versions and statuses come from
-//! the event, everything else from what of an order never changes. So every attempt has the same
-//! bytes, whatever has become of the order meanwhile.
+//! An event, and the body of a notification of it. It says what was true at its event: what changes with
+//! time comes from the event, everything else from what of an order never changes. So every attempt has
+//! the same bytes, whatever has become of the order meanwhile.
 
-use super::{Form, Notification, reference};
+use super::{EventDetails, Form, Notification, reference, standard};
 use crate::{
-    OrderId, ProjectId, Timestamp, UserId,
+    ProjectId, Timestamp,
     ids::Version,
-    order::{Checkout, CustomParameters, Mode, Order, Status},
+    order::{Order, Status},
 };
-use serde::Serialize;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 /// What happened to an order, once.
@@ -26,6 +25,22 @@ pub struct EventFacts {
     /// `None`: the order was made by it.
     pub previous_status: Option<Status>,
     pub at: Timestamp,
+    /// Why the order changed, in words.
+    pub reason: String,
+    /// `None`: of an event that was written when they were not kept.
+    pub details: Option<EventDetails>,
+}
+
+impl EventFacts {
+    /// The `webhook-id`: equal in all attempts, distinct for everything else that an endpoint gets. It is
+    /// made of what is stored with the event: an attempt after the database was put back has the same.
+    #[must_use]
+    pub fn message_id(&self, notification: Notification) -> String {
+        match notification {
+            Notification::Event => self.public_id.clone(),
+            part => format!("{}_{}", self.public_id, part.as_str()),
+        }
+    }
 }
 
 /// Compact JSON on one line.
@@ -42,7 +57,7 @@ pub fn body(form: Form, notification: Notification, event: &EventFacts, order: &
         }
         // Without a price there is no payment to tell of.
         (Notification::Event | Notification::Payment | Notification::Refund, _) => {
-            serde_json::to_vec(&standard(event, order))
+            serde_json::to_vec(&standard::event(event, order))
         }
     };
     // Strings, integers and enums all the way down.
@@ -52,105 +67,17 @@ pub fn body(form: Form, notification: Notification, event: &EventFacts, order: &
 /// What tests an endpoint: changes nothing where it arrives.
 #[must_use]
 pub fn test_body(mode: super::Mode, project: ProjectId, at: Timestamp) -> Vec<u8> {
-    let body = match mode {
-        super::Mode::Standard => serde_json::json!({
-            "type": "endpoint.test",
-            "timestamp": rfc3339(at, UtcOffset::UTC),
-            "data": { "project_id": project },
-        }),
+    match mode {
+        super::Mode::Standard => {
+            serde_json::to_vec(&standard::test(project, at)).unwrap_or_default()
+        }
         super::Mode::ReferenceSeparate | super::Mode::ReferenceCombined => serde_json::json!({
             "notification_type": "user_validation",
             "settings": { "project_id": project, "merchant_id": 0 },
             "user": { "ip": null, "email": null, "id": "ordercast-test", "country": null, "zip": null },
-        }),
-    };
-    body.to_string().into_bytes()
-}
-
-/// `{type, timestamp, data}` of the Standard Webhooks specification.
-#[derive(Debug, Serialize)]
-struct Standard<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    timestamp: String,
-    data: Data<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct Data<'a> {
-    event_id: i64,
-    project_id: ProjectId,
-    order_id: OrderId,
-    user_external_id: &'a UserId,
-    status: Status,
-    previous_status: Option<Status>,
-    version: Version,
-    mode: Mode,
-    price: Option<Price>,
-    virtual_price: Option<VirtualPrice<'a>>,
-    items: Vec<Item<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    external_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    custom_parameters: Option<&'a CustomParameters>,
-}
-
-#[derive(Debug, Serialize)]
-struct Price {
-    amount: String,
-    currency: String,
-}
-
-#[derive(Debug, Serialize)]
-struct VirtualPrice<'a> {
-    amount: i64,
-    currency: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-struct Item<'a> {
-    sku: &'a str,
-    quantity: u32,
-}
-
-fn standard<'a>(event: &'a EventFacts, order: &'a Order) -> Standard<'a> {
-    let content = &order.content;
-    let Checkout {
-        external_id,
-        custom_parameters,
-        ..
-    } = &content.checkout;
-    Standard {
-        kind: &event.kind,
-        timestamp: rfc3339(event.at, UtcOffset::UTC),
-        data: Data {
-            event_id: event.id,
-            project_id: order.project,
-            order_id: order.id,
-            user_external_id: &order.user,
-            status: event.status,
-            previous_status: event.previous_status,
-            version: event.version,
-            mode: order.mode,
-            price: content.price.map(|price| Price {
-                amount: price.amount(),
-                currency: price.currency.as_str().to_owned(),
-            }),
-            virtual_price: content.virtual_price.as_ref().map(|price| VirtualPrice {
-                amount: price.amount.get(),
-                currency: price.currency.as_str(),
-            }),
-            items: content
-                .items
-                .iter()
-                .map(|item| Item {
-                    sku: item.sku.as_str(),
-                    quantity: item.quantity,
-                })
-                .collect(),
-            external_id: external_id.as_ref().map(|id| id.as_str()),
-            custom_parameters: custom_parameters.as_ref(),
-        },
+        })
+        .to_string()
+        .into_bytes(),
     }
 }
 

@@ -4,15 +4,26 @@
 mod answer;
 pub mod breaker;
 mod event;
+mod happening;
+mod headers;
 pub mod health;
 mod notification;
 mod reference;
 mod schedule;
+mod standard;
 
 pub use answer::{Verdict, verdict};
 pub use event::{EventFacts, body, test_body};
+pub use happening::{
+    DisputeDetails, EVENT_TYPES, EventDetails, Happening, RefundDetails, happenings,
+};
+pub use headers::{CustomHeaders, InvalidHeaders};
 pub use notification::{Notification, notifications};
 pub use schedule::{InvalidSchedule, Schedule};
+pub use standard::{
+    Amount, DisputeView, EventData, ItemTold, More, RaisedView, RefundView, TEST,
+    VirtualAmountTold, more,
+};
 
 use serde::{Deserialize, Serialize};
 

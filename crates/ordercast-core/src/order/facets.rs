@@ -77,7 +77,8 @@ pub enum Flag {
 
 impl Flag {
     /// For people who wonder why.
-    pub(super) const fn sentence(self) -> &'static str {
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
         match self {
             Self::AmountMismatch => "its currency is not the order's, so its amount is not counted",
             Self::MarkedPaid => "paid by word of the shop",

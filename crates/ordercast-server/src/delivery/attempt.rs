@@ -1,10 +1,6 @@
 //! One attempt: body, signatures, the call, and its end written down.
 
-use super::{
-    message_id,
-    sending::{Sending, Target},
-    sign,
-};
+use super::sending::{Sending, Target};
 use crate::{
     clock,
     outbound::dial::{Answer, Unanswered},
@@ -80,10 +76,8 @@ pub async fn attempt(
 
 async fn send(sending: &Sending, target: &Target, due: &Due) -> Result<Answer, Unanswered> {
     let body = body(target.form, due.notification, &due.event, &due.order);
-    let now = clock::now();
-    let id = message_id(&due.event.public_id, due.notification);
-    let secrets = target.live_secrets(now);
-    let headers = sign::headers(&id, now.millis() / 1_000, &body, &secrets, target.form.mode);
+    let id = due.event.message_id(due.notification);
+    let headers = target.headers(&id, clock::now(), &body);
     sending.dialer.send(&target.url, headers, body).await
 }
 

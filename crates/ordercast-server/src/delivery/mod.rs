@@ -11,14 +11,3 @@ pub mod sending;
 pub mod sign;
 
 pub use dispatcher::Dispatcher;
-
-use ordercast_core::delivery::Notification;
-
-/// Equal in all attempts of a delivery, distinct for everything else an endpoint gets. `event`: its
-/// public id, which is stored with it: an attempt after the database was put back has the same.
-pub fn message_id(event: &str, notification: Notification) -> String {
-    match notification {
-        Notification::Event => event.to_owned(),
-        part => format!("{event}_{}", part.as_str()),
-    }
-}

@@ -1,6 +1,6 @@
 //! What all attempts share, and endpoints as attempts need them.
 
-use super::sign::SigningSecret;
+use super::sign::{self, SigningSecret};
 use crate::{
     StartError,
     config::Config,
@@ -10,7 +10,12 @@ use crate::{
         guard::{Policy, TargetUrl},
     },
 };
-use ordercast_core::{ProjectId, Timestamp, delivery::Form, ids::EndpointId};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ordercast_core::{
+    ProjectId, Timestamp,
+    delivery::{CustomHeaders, Form},
+    ids::EndpointId,
+};
 use ordercast_store::{Endpoint, Failure, Store};
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -41,6 +46,8 @@ pub struct Target {
     pub concurrency: u32,
     /// Newest first, each with its end.
     secrets: Vec<(SigningSecret, Option<Timestamp>)>,
+    /// Of the shop's own; never one of the signature's.
+    custom: HeaderMap,
 }
 
 /// Without the secrets.
@@ -51,12 +58,18 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
-    pub fn live_secrets(&self, now: Timestamp) -> Vec<&SigningSecret> {
-        self.secrets
+    /// Of a request with this body.
+    pub fn headers(&self, id: &str, now: Timestamp, body: &[u8]) -> HeaderMap {
+        let live: Vec<_> = self
+            .secrets
             .iter()
             .filter(|(_, end)| end.is_none_or(|end| end > now))
             .map(|(secret, _)| secret)
-            .collect()
+            .collect();
+        let mut headers = self.custom.clone();
+        let signed = sign::headers(id, now.millis() / 1_000, body, &live, self.form.mode);
+        headers.extend(signed);
+        headers
     }
 }
 
@@ -74,6 +87,7 @@ impl Target {
             rate: None,
             concurrency: 4,
             secrets: Vec::new(),
+            custom: HeaderMap::new(),
         }
     }
 }
@@ -136,6 +150,10 @@ impl Sending {
             tracing::error!(endpoint = %endpoint.id, "it has no readable secret: nothing is sent");
             return None;
         }
+        let Some(custom) = &endpoint.headers else {
+            tracing::error!(endpoint = %endpoint.id, "its headers cannot be opened: nothing is sent");
+            return None;
+        };
         Some(Arc::new(Target {
             id: endpoint.id,
             project: endpoint.project,
@@ -144,8 +162,20 @@ impl Sending {
             rate: settings.rate,
             concurrency: settings.concurrency,
             secrets,
+            custom: header_map(custom),
         }))
     }
+}
+
+fn header_map(custom: &CustomHeaders) -> HeaderMap {
+    custom
+        .iter()
+        .filter_map(|(name, value)| {
+            let mut value = HeaderValue::from_str(value).ok()?;
+            value.set_sensitive(true);
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value))
+        })
+        .collect()
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -39,8 +39,9 @@ pub struct AcknowledgedView {
 
 /// Acknowledge events
 ///
-/// Nothing more is sent of them to any endpoint, and `unacknowledged=true` no longer shows them. If the
-/// project completes orders on acknowledgement, the order of an `order.paid` becomes `done`.
+/// Nothing more is sent of them to endpoints that complete, and `unacknowledged=true` no longer shows
+/// them. If the project completes orders on acknowledgement, the order of an `order.paid` or an
+/// `order.reinstated` becomes `done`.
 #[utoipa::path(
     post,
     path = "/v1/projects/{project}/events/acknowledge",

@@ -1,5 +1,5 @@
 //! `GET /events`, `POST /events/{event}/processed`: what shops without a server have in their clients
-//! (store contract, section 4). A client sees its own user's events that nobody has taken yet.
+//! (store contract, section 4). A client sees its own user's events until it has processed them.
 //!
 //! Invariant: what a buyer acknowledges here never keeps the shop's backend from hearing of it.
 
@@ -89,7 +89,8 @@ struct EventView {
 
 /// Read a buyer's events
 ///
-/// What was sold and taken back, until it is processed; at most 100, of the user's newest 100 orders that were sold.
+/// What was sold and taken back, until it is processed; at most 100 at once, the oldest first. `after_id`
+/// begins after one.
 #[utoipa::path(
     get,
     path = "/events",
@@ -128,7 +129,7 @@ pub async fn list(
 
 /// Mark an event as processed
 ///
-/// It is not shown again.
+/// It is not shown again. Whether the shop has taken it is another matter.
 #[utoipa::path(
     post,
     path = "/events/{event}/processed",

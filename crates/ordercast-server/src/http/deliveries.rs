@@ -414,6 +414,9 @@ pub async fn replay(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct OperatorEventsQuery {
+    /// Ids below this one: the last of the page before.
+    #[param(required = false, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    before: Option<i64>,
     /// More than 1000 are 1000; without it 100.
     #[param(required = false, minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
@@ -462,7 +465,10 @@ pub async fn operator_events(
 ) -> Result<Json<OperatorEventsView>, Problem> {
     let project = permitted(&app, &project, &headers)?;
     let limit = query.limit.unwrap_or(100).clamp(1, PAGE_MAX);
-    let rows = app.store.operator_events(project, limit).await?;
+    let rows = app
+        .store
+        .operator_events(project, query.before, limit)
+        .await?;
     let events = rows
         .into_iter()
         .map(|row| OperatorEventView {

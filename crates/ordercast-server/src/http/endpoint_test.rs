@@ -8,7 +8,7 @@ use super::{
     path::At,
     problem::Problem,
 };
-use crate::{clock, delivery::sign};
+use crate::clock;
 use axum::{Json, extract::State, http::HeaderMap};
 use ordercast_core::delivery::{Notification, Verdict, test_body, verdict};
 use serde::Serialize;
@@ -37,8 +37,8 @@ pub struct TestView {
 
 /// Test an endpoint
 ///
-/// Sends an event of the type `endpoint.test` now (in the reference modes a `user_validation`), signed
-/// as all others. Nothing of it is kept.
+/// Sends an event of the type `endpoint.test` now (in the reference modes a `user_validation`), shaped and
+/// signed as all others, about no order. Nothing of it is kept.
 #[utoipa::path(
     post,
     path = "/v1/projects/{project}/endpoints/{endpoint}/test",
@@ -57,8 +57,7 @@ pub async fn test(
     let now = clock::now();
     let body = test_body(target.form.mode, project, now);
     let id = clock::secret("evt_test_");
-    let secrets = target.live_secrets(now);
-    let signed = sign::headers(&id, now.millis() / 1_000, &body, &secrets, target.form.mode);
+    let signed = target.headers(&id, now, &body);
     let request = String::from_utf8_lossy(&body).into_owned();
     let began = clock::monotonic();
     let result = app.sending.dialer.send(&target.url, signed, body).await;

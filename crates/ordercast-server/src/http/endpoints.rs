@@ -23,32 +23,21 @@ use axum::{
 use ordercast_core::{
     ProjectId,
     access::{Action, Object},
-    delivery::{Mode, Notification, Schedule},
+    delivery::{self, CustomHeaders, Mode, Notification, Schedule},
     ids::EndpointId,
 };
 use ordercast_store::{
-    Change, Endpoint, EndpointSettings, NotNow, Outcome, Secret, Submission, WebhookChange,
-    WebhookOutcome,
+    Change, Endpoint, EndpointSettings, NewEndpoint, NotNow, Outcome, Secret, Submission,
+    WebhookChange, WebhookOutcome,
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use utoipa::ToSchema;
 
 const DESCRIPTION_BYTES_MAX: usize = 200;
 const CONCURRENCY: std::ops::RangeInclusive<u32> = 1..=100;
 const CONCURRENCY_DEFAULT: u32 = 4;
 const RATE: std::ops::RangeInclusive<u32> = 1..=10_000;
-
-/// What can be asked for in the standard mode.
-const EVENT_TYPES: [&str; 7] = [
-    "order.created",
-    "order.updated",
-    "order.new",
-    "order.paid",
-    "order.done",
-    "order.canceled",
-    "order.expired",
-];
 
 /// An endpoint to be made
 #[derive(Debug, Deserialize, ToSchema)]
@@ -85,6 +74,15 @@ struct CreateBody {
     /// Make an ed25519 key instead of a shared secret.
     #[serde(default)]
     asymmetric: bool,
+    /// Whether what it accepts counts as taken by the shop: an event is acknowledged, and a paid order
+    /// may become `done`, once every endpoint that completes has it. Needs `orders:write`. Without it:
+    /// true, if it is told of paid orders, no other endpoint completes and the key has `orders:write`.
+    completes: Option<bool>,
+    /// Sent with every request, at most 10. Not those of the signature (`webhook-…`, `svix-…`, in a
+    /// reference mode `authorization`), of the body or of the connection. Values are not shown again.
+    #[serde(default)]
+    #[schema(example = json!({ "x-gateway-key": "…" }))]
+    headers: BTreeMap<String, String>,
 }
 
 /// What of an endpoint is to change; what is not named stays
@@ -104,6 +102,10 @@ struct ChangeBody {
     rate: Option<u32>,
     #[schema(minimum = 1, maximum = 100)]
     concurrency: Option<u32>,
+    /// To set it, or to change the `url` of an endpoint that completes, the key needs `orders:write`.
+    completes: Option<bool>,
+    /// Takes the place of all of them; `{}`: none.
+    headers: Option<BTreeMap<String, String>>,
     /// `false`: nothing is sent, and nothing is queued; `replay` sends it later. `true` forgets
     /// failures and sends what waited at once.
     enabled: Option<bool>,
@@ -122,6 +124,10 @@ pub struct EndpointView {
     #[schema(required)]
     rate: Option<u32>,
     concurrency: u32,
+    /// Whether what it accepts counts as taken by the shop.
+    completes: bool,
+    /// Of its own headers, without their values.
+    header_names: Vec<String>,
     enabled: bool,
     /// Why it is not enabled.
     #[schema(required)]
@@ -167,6 +173,12 @@ pub(super) fn view(endpoint: &Endpoint) -> EndpointView {
         schedule: settings.schedule.delays().to_vec(),
         rate: settings.rate,
         concurrency: settings.concurrency,
+        completes: settings.completes,
+        header_names: endpoint
+            .headers
+            .iter()
+            .flat_map(|headers| headers.iter().map(|(name, _)| name.to_owned()))
+            .collect(),
         enabled: disabled.is_none(),
         disabled_reason: disabled.map(|disabled| disabled.reason.clone()),
         disabled_at: disabled.map(|disabled| Time(disabled.at)),
@@ -234,6 +246,12 @@ pub async fn create(
             .map_or_else(|| Ok(Schedule::of_mode(mode)), schedule)?,
         rate: new.rate.map(rate).transpose()?,
         concurrency: concurrency(new.concurrency.unwrap_or(CONCURRENCY_DEFAULT))?,
+        completes: false,
+    };
+    let completes = match (new.completes, may_complete(&app, project, &headers)) {
+        (Some(true), may) => may.map(|()| Some(true))?,
+        (Some(false), _) | (None, Err(_)) => Some(false),
+        (None, Ok(())) => None,
     };
     let secret = match new.secret {
         Some(_) if new.asymmetric => {
@@ -243,11 +261,13 @@ pub async fn create(
         Some(secret) => given_secret(mode, secret)?,
         None => new_secret(new.asymmetric)?,
     };
-    let change = WebhookChange::CreateEndpoint {
+    let change = WebhookChange::CreateEndpoint(Box::new(NewEndpoint {
         project,
         settings,
+        completes,
+        headers: custom_headers(mode, new.headers)?,
         secret: Secret::new(secret.as_bytes().to_vec()),
-    };
+    }));
     let endpoint = endpoint(submit(&app, change).await?)?;
     let answer = CreatedView {
         warnings: warnings(&endpoint),
@@ -314,15 +334,26 @@ pub async fn change(
         concurrency: wanted
             .concurrency
             .map_or(Ok(before.concurrency), concurrency)?,
+        completes: wanted.completes.unwrap_or(before.completes),
     };
+    // Whoever says where the shop's answers come from says which orders are done.
+    let is_other = !found.settings.completes || settings.url != found.settings.url;
+    if settings.completes && is_other {
+        may_complete(&app, project, &headers)?;
+    }
+    let custom = wanted
+        .headers
+        .map(|given| custom_headers(mode, given))
+        .transpose()?;
     let is_enabled = found.disabled.is_none();
     let id = found.id;
     let mut now = found;
-    if settings != now.settings {
+    if settings != now.settings || custom.is_some() {
         let change = WebhookChange::ChangeEndpoint {
             project,
             endpoint: id,
             settings,
+            headers: custom,
         };
         now = endpoint(submit(&app, change).await?)?;
     }
@@ -383,6 +414,13 @@ pub(super) fn permitted(
     caller::server(&app.auth, headers, Action::ManageWebhooks, object)?;
     super::api_keys::require(app, project)?;
     Ok(project)
+}
+
+/// Whether the caller may say what completes orders: as good as to change them.
+fn may_complete(app: &App, project: ProjectId, headers: &HeaderMap) -> Result<(), Problem> {
+    let object = Object::Project(project);
+    caller::server(&app.auth, headers, Action::AcknowledgeEvents, object)?;
+    Ok(())
 }
 
 pub(super) async fn find(app: &App, project: ProjectId, id: &str) -> Result<Endpoint, Problem> {
@@ -451,7 +489,7 @@ fn description(text: String) -> Result<String, Problem> {
 
 fn event_types(mode: Mode, mut types: Vec<String>) -> Result<Vec<String>, Problem> {
     let known: Vec<&str> = match mode {
-        Mode::Standard => EVENT_TYPES.to_vec(),
+        Mode::Standard => delivery::EVENT_TYPES.to_vec(),
         Mode::ReferenceSeparate | Mode::ReferenceCombined => Notification::ALL
             .into_iter()
             .filter(|notification| *notification != Notification::Event)
@@ -466,6 +504,10 @@ fn event_types(mode: Mode, mut types: Vec<String>) -> Result<Vec<String>, Proble
         let rule = format!("must be some of {}", known.join(", "));
         Err(Problem::invalid("event_types", rule))
     }
+}
+
+fn custom_headers(mode: Mode, given: BTreeMap<String, String>) -> Result<CustomHeaders, Problem> {
+    CustomHeaders::new(mode, given).map_err(|rule| Problem::invalid("headers", rule.to_string()))
 }
 
 fn schedule(delays: Vec<u32>) -> Result<Schedule, Problem> {

@@ -9,18 +9,24 @@ use super::{
     render::Time,
     requested,
 };
-use crate::delivery::message_id;
-use axum::{Json, extract::State, http::HeaderMap};
+use axum::{
+    Json,
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
 use ordercast_core::{
     OrderId, ProjectId,
     access::{Action, Object},
-    delivery::{EventFacts, Form, Mode, body, notifications},
+    delivery::{
+        Amount, DisputeView, Form, Mode, RaisedView, RefundView, body, more, notifications,
+    },
     ids::Version,
-    order::Status,
+    order::{Flag, Status},
 };
 use ordercast_store::{EventRow, Feed};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use utoipa::{IntoParams, ToSchema};
 
 const PAGE_MAX: u32 = 1_000;
@@ -55,8 +61,8 @@ pub struct EventsQuery {
 /// What happened to a project's orders
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Events)]
-pub struct EventsView {
-    events: Vec<EventView>,
+pub struct EventsView<'a> {
+    events: Vec<EventView<'a>>,
     /// Asked for with `after`, the feed goes on.
     last_id: i64,
     /// Of all events of the project: asked for with `after`, only what comes from now on.
@@ -66,15 +72,16 @@ pub struct EventsView {
 /// One event; ids grow in the order of the commits
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Event)]
-struct EventView {
+struct EventView<'a> {
     id: i64,
     #[serde(rename = "type")]
     #[schema(example = "order.paid")]
-    kind: String,
+    kind: &'a str,
     created_at: Time,
+    /// When the shop took it: by all of its endpoints that complete, or by the event API.
     #[schema(required)]
     acknowledged_at: Option<Time>,
-    data: EventData,
+    data: EventData<'a>,
     /// With `mode`; in the order in which they are sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
@@ -96,13 +103,62 @@ struct NotificationView {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct EventData {
+struct EventData<'a> {
     order_id: OrderId,
-    user_external_id: String,
+    user_external_id: &'a str,
     version: Version,
     status: Status,
     #[schema(required)]
     previous_status: Option<Status>,
+    /// Why the order changed. This and what follows is not in events of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    reason: Option<&'a str>,
+    /// What the shop held of the buyer's money after it. Null: the order costs no money.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<Amount>)]
+    net_paid: Option<Option<Amount>>,
+    /// All that are up after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Vec<Flag>)]
+    flags: Option<&'a BTreeSet<Flag>>,
+    /// Of `order.refunded` and `order.refund_reversed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = RefundView)]
+    refund: Option<RefundView<'a>>,
+    /// Of `order.disputed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = DisputeView)]
+    dispute: Option<DisputeView<'a>>,
+    /// Of `order.flagged`: those that were raised by it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    raised: Vec<RaisedView>,
+}
+
+impl<'a> From<&'a EventRow> for EventData<'a> {
+    fn from(row: &'a EventRow) -> Self {
+        let facts = &row.facts;
+        let more = more(facts);
+        let (reason, flags) = more.as_ref().map(|more| (more.reason, more.flags)).unzip();
+        let (net_paid, refund, dispute, raised) = match more {
+            None => (None, None, None, Vec::new()),
+            Some(more) => (Some(more.net_paid), more.refund, more.dispute, more.raised),
+        };
+        Self {
+            order_id: row.order,
+            user_external_id: &row.user,
+            version: facts.version,
+            status: facts.status,
+            previous_status: facts.previous_status,
+            reason,
+            flags,
+            net_paid,
+            refund,
+            dispute,
+            raised,
+        }
+    }
 }
 
 /// Read the event feed
@@ -121,7 +177,7 @@ pub async fn list(
     At(project): At<String>,
     Params(query): Params<EventsQuery>,
     headers: HeaderMap,
-) -> Result<Json<EventsView>, Problem> {
+) -> Result<Response, Problem> {
     let project: ProjectId = path_id(&project)?;
     caller::server(
         &app.auth,
@@ -153,42 +209,37 @@ pub async fn list(
             changed = newest.changed() => if changed.is_err() { break rows },
         }
     };
-    let last_id = rows.last().map_or(query.after, |row| row.id);
+    let last_id = rows.last().map_or(query.after, |row| row.facts.id);
     let mut events = Vec::with_capacity(rows.len());
-    for row in rows {
+    for row in &rows {
         events.push(event(&app, project, row, query.mode).await?);
     }
     // Read after the events: it may be newer than they are, never older.
     let newest_id = app.store.newest_event_of(project).await?;
-    Ok(Json(EventsView {
+    let answer = EventsView {
         events,
         last_id,
         newest_id,
-    }))
+    };
+    Ok(Json(answer).into_response())
 }
 
-async fn event(
+async fn event<'a>(
     app: &App,
     project: ProjectId,
-    row: EventRow,
+    row: &'a EventRow,
     mode: Option<Mode>,
-) -> Result<EventView, Problem> {
+) -> Result<EventView<'a>, Problem> {
     let notifications = match mode {
-        Some(mode) => Some(notifications_of(app, project, &row, mode).await?),
+        Some(mode) => Some(notifications_of(app, project, row, mode).await?),
         None => None,
     };
     Ok(EventView {
-        id: row.id,
-        kind: row.kind,
-        created_at: Time(row.at),
+        id: row.facts.id,
+        kind: &row.facts.kind,
+        created_at: Time(row.facts.at),
         acknowledged_at: row.acknowledged_at.map(Time),
-        data: EventData {
-            order_id: row.order,
-            user_external_id: row.user,
-            version: row.version,
-            status: row.status,
-            previous_status: row.previous_status,
-        },
+        data: row.into(),
         notifications,
     })
 }
@@ -201,28 +252,19 @@ async fn notifications_of(
 ) -> Result<Vec<NotificationView>, Problem> {
     let found = app.store.order(project, row.order).await?;
     let found = found.ok_or_else(Problem::unavailable)?;
-    let facts = EventFacts {
-        id: row.id,
-        public_id: row.public_id.clone(),
-        kind: row.kind.clone(),
-        version: row.version,
-        status: row.status,
-        previous_status: row.previous_status,
-        at: row.at,
-    };
+    let (facts, order) = (&row.facts, &found.order);
     let form = Form {
         mode,
         // As of an endpoint of which nothing else is said.
         has_item_flags: false,
     };
-    let told = notifications(mode, &row.kind, row.previous_status, &found.order);
+    let told = notifications(mode, &facts.kind, facts.previous_status, order);
     Ok(told
         .iter()
         .map(|notification| NotificationView {
-            id: message_id(&facts.public_id, *notification),
+            id: facts.message_id(*notification),
             kind: notification.as_str(),
-            body: String::from_utf8_lossy(&body(form, *notification, &facts, &found.order))
-                .into_owned(),
+            body: String::from_utf8_lossy(&body(form, *notification, facts, order)).into_owned(),
         })
         .collect())
 }

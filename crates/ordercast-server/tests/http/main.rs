@@ -37,4 +37,5 @@ mod store_virtual;
 mod support;
 mod tls;
 mod webhook_endpoints;
+mod webhook_events;
 mod webhooks;

@@ -39,7 +39,7 @@ impl Receiver {
 
     /// The next request.
     pub async fn next(&mut self) -> Received {
-        let next = tokio::time::timeout(Duration::from_secs(20), self.requests.recv());
+        let next = tokio::time::timeout(Duration::from_secs(60), self.requests.recv());
         next.await.expect("a webhook comes").expect("a request")
     }
 

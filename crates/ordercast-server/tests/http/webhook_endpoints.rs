@@ -2,7 +2,7 @@
 
 use super::{
     receiver::Receiver,
-    support::{Answer, Fixture},
+    support::{Answer, Fixture, ROOT_KEY},
     webhooks::{endpoint, start, transition},
 };
 use reqwest::{Method, StatusCode};
@@ -162,4 +162,42 @@ async fn a_failing_endpoint_does_not_hold_up_another_of_the_same_host() {
     let order = f.create_order("bob").await;
     transition(&f, order, "paid").await;
     assert_eq!(receiver.accept().await.kind(), "order.paid");
+}
+
+/// However many endpoints of one project hang: another project's new endpoint gets its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn hanging_endpoints_of_one_project_leave_room_for_others() {
+    /// Attempts at endpoints of one project that have not shown to be well.
+    const OF_PROJECT: usize = 12;
+    let f = start().await;
+    let (mut hanging, mut other) = (Receiver::start().await, Receiver::start().await);
+    for _ in 0..OF_PROJECT + 2 {
+        endpoint(&f, &hanging, json!({ "event_types": ["order.created"] })).await;
+    }
+    f.create_order("alice").await;
+    let mut held = Vec::new();
+    for _ in 0..OF_PROJECT {
+        held.push(hanging.next().await);
+    }
+    let project = f
+        .post("/v1/projects", ROOT_KEY, &json!({ "name": "Other" }))
+        .await
+        .json();
+    let key = project["api_key"].as_str().expect("key");
+    let path = |rest: &str| format!("/v1/projects/{}{rest}", project["project_id"]);
+    let made = f
+        .post(&path("/endpoints"), key, &json!({ "url": other.url }))
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let order =
+        json!({ "user_external_id": "bob", "price": { "amount": "1.00", "currency": "USD" } });
+    f.post(&path("/orders"), key, &order).await;
+    assert_eq!(other.accept().await.kind(), "order.created");
+    assert!(hanging.is_quiet(), "the rest waits for its turn");
+    for mut held in held {
+        held.reply(StatusCode::OK);
+    }
+    for _ in 0..2 {
+        hanging.accept().await;
+    }
 }

@@ -11,6 +11,9 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
+/// As long as anything may take on a busy machine.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// Receivers of the tests are on this machine.
 pub fn loopback(flags: &mut Partial) {
     flags.webhook_http = Some(true);
@@ -49,21 +52,19 @@ async fn deliveries(f: &Fixture, endpoint: &Value, query: &str) -> Vec<Value> {
 }
 
 /// Until the last delivery of a kind has this state: its end is written after it was answered.
-async fn wait_for(f: &Fixture, endpoint: &Value, state: &str, count: usize) {
-    for _ in 0..1_000 {
-        if deliveries(f, endpoint, &format!("?state={state}"))
-            .await
-            .len()
-            >= count
-        {
-            return;
+pub async fn wait_for(f: &Fixture, endpoint: &Value, state: &str, count: usize) {
+    let query = format!("?state={state}");
+    let reached = async {
+        while deliveries(f, endpoint, &query).await.len() < count {
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
+    };
+    if tokio::time::timeout(PATIENCE, reached).await.is_err() {
+        panic!(
+            "no {count} {state}: {:?}",
+            deliveries(f, endpoint, "").await
+        );
     }
-    panic!(
-        "no {count} {state}: {:?}",
-        deliveries(f, endpoint, "").await
-    );
 }
 
 fn verifies(secret: &str, received: &super::receiver::Received) -> bool {
@@ -245,6 +246,9 @@ async fn the_last_attempt_ends_in_a_dead_letter_and_the_next_event_goes_on() {
     let told = f.get(&f.v1("/operator-events"), &f.api_key).await.json();
     assert_eq!(told["events"][0]["type"], "delivery.dead");
     assert_eq!(told["events"][0]["delivery_id"], dead[0]["id"]);
+    let before = format!("/operator-events?before={}", told["events"][0]["id"]);
+    let older = f.get(&f.v1(&before), &f.api_key).await.json();
+    assert_eq!(older["events"], json!([]));
     let resend = f.v1(&format!("/deliveries/{}/resend", dead[0]["id"]));
     assert_eq!(
         f.post(&resend, &f.api_key, &json!({})).await.status,

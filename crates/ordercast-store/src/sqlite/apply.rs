@@ -439,7 +439,7 @@ impl<'a> Batch<'a> {
             row.order.version.next(),
             "versions have no gaps"
         );
-        row.order = changed.order;
+        let before = std::mem::replace(&mut row.order, changed.order);
         let updated = self
             .connection
             .prepare_cached(
@@ -457,14 +457,14 @@ impl<'a> Batch<'a> {
         if changed.to == Status::Canceled && from != Status::Canceled {
             balance::give_back(self.connection, &row.order, cause.at)?;
         }
-        self.record(row, Some(from), visible, cause)
+        self.record(row, Some(&before), visible, cause)
     }
 
-    /// Version, publication and event of the order's current state.
+    /// Version, publication and events of the order's current state.
     fn record(
         &mut self,
         row: &OrderRow,
-        from: Option<Status>,
+        before: Option<&Order>,
         visible: bool,
         cause: &Cause,
     ) -> rusqlite::Result<()> {
@@ -475,36 +475,7 @@ impl<'a> Batch<'a> {
         } else {
             None
         };
-        let kind = match from {
-            None => "order.created",
-            Some(from) if from == status => "order.updated",
-            Some(_) => match status {
-                Status::New => "order.new",
-                Status::Paid => "order.paid",
-                Status::Done => "order.done",
-                Status::Canceled => "order.canceled",
-                Status::Expired => "order.expired",
-            },
-        };
-        let number = self.numbers(order.project)?.next_event();
-        self.connection
-            .prepare_cached(
-                "INSERT INTO events (project_id, order_key, version, type, previous_status, at, \
-                 number, public_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                order.project.get(),
-                row.order_key,
-                order.version.get(),
-                kind,
-                from.map(Status::as_str),
-                order.updated_at.millis(),
-                number,
-                // With the project: a receiver may hear of several.
-                format!("evt_{}_{}_{number}", self.epoch, order.project),
-            ])?;
-        let event_id = self.connection.last_insert_rowid();
-        self.made.newest_event = Some(event_id);
+        let events = self.write_events(row, before)?;
         self.connection
             .prepare_cached(
                 "INSERT INTO order_versions (order_key, version, status, actor, reason, at, \"offset\", \
@@ -518,14 +489,11 @@ impl<'a> Batch<'a> {
                 cause.reason,
                 order.updated_at.millis(),
                 offset.map(Offset::get),
-                event_id,
+                events.first().map(|event| event.id),
             ])?;
-        let event = outbox::Event {
-            id: event_id,
-            kind,
-            from,
-        };
-        outbox::enqueue(self, row, event)?;
+        for event in events {
+            outbox::enqueue(self, row, event)?;
+        }
         let key = (order.project, order.id);
         let found = Arc::new(Found::new(row.clone()));
         self.made.orders.insert(key, found);
@@ -629,6 +597,14 @@ impl<'a> Batch<'a> {
         Ok(settings.is_some_and(|settings| settings.complete_on_ack))
     }
 
+    pub(super) const fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    pub(super) const fn wrote_event(&mut self, id: i64) {
+        self.made.newest_event = Some(id);
+    }
+
     pub(super) fn secrets(&self) -> &'a Secrets {
         self.secrets
     }
@@ -703,7 +679,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Written with this batch.
-    fn numbers(&mut self, project: ProjectId) -> rusqlite::Result<&mut ProjectNumbers> {
+    pub(super) fn numbers(&mut self, project: ProjectId) -> rusqlite::Result<&mut ProjectNumbers> {
         self.made.counted.insert(project);
         self.memory.numbers(self.connection, project)
     }

@@ -20,6 +20,7 @@ pub(super) struct Receiver {
     pub endpoint: EndpointId,
     pub settings: EndpointSettings,
     pub is_enabled: bool,
+    pub created_at: Timestamp,
 }
 
 /// A project's endpoints that have not ended.

@@ -4,6 +4,7 @@ mod apply;
 mod backup;
 mod beyond;
 pub(crate) mod credentials;
+mod event_rows;
 mod examine;
 pub(crate) mod identity;
 pub(crate) mod inbox;
@@ -67,6 +68,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/009_sources.sql"),
     include_str!("migrations/010_numbers.sql"),
     include_str!("migrations/011_inbox.sql"),
+    include_str!("migrations/012_events.sql"),
 ];
 
 #[derive(Debug, Error)]

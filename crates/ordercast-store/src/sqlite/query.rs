@@ -2,6 +2,7 @@
 
 use super::{
     credentials,
+    event_rows::{EVENT_FIELDS, EVENT_FIELDS_COUNT, EVENT_VERSION, event_facts},
     rows::{self, corrupt},
     secrets::Secrets,
     sources,
@@ -186,34 +187,22 @@ pub(crate) fn events(
     limit: u32,
 ) -> rusqlite::Result<Vec<EventRow>> {
     connection
-        .prepare_cached(
-            "SELECT e.number, e.type, e.version, e.previous_status, e.at, o.order_id, c.user_id, \
-             v.status, e.acknowledged_at, e.public_id FROM events e \
+        .prepare_cached(&format!(
+            "SELECT {EVENT_FIELDS}, o.order_id, c.user_id, e.acknowledged_at FROM events e \
              JOIN orders o ON o.order_key = e.order_key \
-             JOIN channels c ON c.channel_key = o.channel_key \
-             JOIN order_versions v ON v.order_key = e.order_key AND v.version = e.version \
+             JOIN channels c ON c.channel_key = o.channel_key {EVENT_VERSION} \
              WHERE e.project_id = ?1 AND e.number > ?2 \
-             AND (?4 OR e.acknowledged_at IS NULL) ORDER BY e.number LIMIT ?3",
-        )?
+             AND (?4 OR e.acknowledged_at IS NULL) ORDER BY e.number LIMIT ?3"
+        ))?
         .query_map((project.get(), after, limit, feed == Feed::All), |row| {
-            let status: String = row.get(7)?;
-            let previous: Option<String> = row.get(3)?;
+            let rest = EVENT_FIELDS_COUNT;
             Ok(EventRow {
-                id: row.get(0)?,
-                kind: row.get(1)?,
-                version: Version::new(row.get(2)?).map_err(|_| corrupt("events.version"))?,
-                previous_status: previous
-                    .map(|status| status.parse())
-                    .transpose()
-                    .map_err(|()| corrupt("events.previous_status"))?,
-                at: Timestamp::from_millis(row.get(4)?),
-                order: rows::order_id(row.get(5)?)?,
-                user: row.get(6)?,
-                status: status
-                    .parse()
-                    .map_err(|()| corrupt("order_versions.status"))?,
-                acknowledged_at: row.get::<_, Option<i64>>(8)?.map(Timestamp::from_millis),
-                public_id: row.get(9)?,
+                facts: event_facts(row, 0)?,
+                order: rows::order_id(row.get(rest)?)?,
+                user: row.get(rest + 1)?,
+                acknowledged_at: row
+                    .get::<_, Option<i64>>(rest + 2)?
+                    .map(Timestamp::from_millis),
             })
         })?
         .collect()

@@ -44,6 +44,11 @@ pub(super) fn of_endpoint_secret(endpoint: EndpointId, secret: i64) -> String {
     format!("endpoint_secrets/{endpoint}/{secret}")
 }
 
+/// The name of a row, which a sealed value is bound to.
+pub(super) fn of_endpoint_headers(endpoint: EndpointId) -> String {
+    format!("endpoints/{endpoint}/headers")
+}
+
 impl Secrets {
     pub(super) fn seal(&self, row: &str, plain: &[u8]) -> rusqlite::Result<Vec<u8>> {
         match &self.vault {
@@ -183,6 +188,18 @@ fn seal_anew(connection: &mut Connection, old: &Secrets, new: &Secrets) -> rusql
         transaction.execute(
             "UPDATE endpoint_secrets SET value = ?2 WHERE secret_id = ?1",
             (id, new.seal(&row, plain.expose())?),
+        )?;
+    }
+    let headers: Vec<(i64, Vec<u8>)> = transaction
+        .prepare("SELECT endpoint_id, headers FROM endpoints WHERE headers IS NOT NULL")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (endpoint, sealed) in headers {
+        let row = format!("endpoints/{endpoint}/headers");
+        let plain = old.open(&row, sealed).ok_or_else(lost)?;
+        transaction.execute(
+            "UPDATE endpoints SET headers = ?2 WHERE endpoint_id = ?1",
+            (endpoint, new.seal(&row, plain.expose())?),
         )?;
     }
     if let Some(vault) = &new.vault {

@@ -7,6 +7,7 @@
 mod params;
 mod responses;
 mod security;
+mod webhooks;
 
 pub use params::{
     BuyerHeaders, IdempotencyKey, IfMatch, IfNoneMatch, LastEventId, UserAddress, Wait,
@@ -96,6 +97,7 @@ pub fn complete(document: &mut OpenApi) {
     params::define(components);
     responses::define(components);
     security::define(components);
+    webhooks::define(document);
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut utoipa::openapi::path::Operation> {

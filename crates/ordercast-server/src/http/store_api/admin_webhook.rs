@@ -22,9 +22,9 @@ use axum::{
 use ordercast_core::{
     ProjectId,
     access::Action,
-    delivery::{Mode, Schedule},
+    delivery::{CustomHeaders, Mode, Schedule},
 };
-use ordercast_store::{Endpoint, EndpointSettings, Secret, WebhookChange};
+use ordercast_store::{Endpoint, EndpointSettings, NewEndpoint, Secret, WebhookChange};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -122,8 +122,11 @@ pub async fn put(
     let now = match found {
         None => {
             let secret = asked.secret.unwrap_or_else(|| clock::secret(""));
-            let change = WebhookChange::CreateEndpoint {
+            let may_complete = may_complete(&app, &headers, project).is_ok();
+            let change = WebhookChange::CreateEndpoint(Box::new(NewEndpoint {
                 project,
+                completes: (!may_complete).then_some(false),
+                headers: CustomHeaders::default(),
                 settings: EndpointSettings {
                     url,
                     description: String::new(),
@@ -133,12 +136,19 @@ pub async fn put(
                     schedule: Schedule::reference(),
                     rate: None,
                     concurrency: CONCURRENCY,
+                    completes: false,
                 },
                 secret: Secret::new(secret.into_bytes()),
-            };
+            }));
             endpoint(submit(&app, change).await?)?
         }
-        Some(found) => change_found(&app, project, found, url, version, asked.secret).await?,
+        Some(found) => {
+            // Whoever says where the shop's answers come from says which orders are done.
+            if found.settings.completes && found.settings.url != url {
+                may_complete(&app, &headers, project)?;
+            }
+            change_found(&app, project, found, url, version, asked.secret).await?
+        }
     };
     let (is_now, endpoint_id) = (now.disabled.is_none(), now.id);
     let change = match (is_now, is_enabled) {
@@ -190,6 +200,7 @@ async fn change_found(
             has_item_flags: version == 2,
             ..found.settings
         },
+        headers: None,
     };
     Ok(endpoint(submit(app, change).await?)?)
 }
@@ -198,6 +209,11 @@ fn permitted(app: &App, project: &str, headers: &HeaderMap) -> Result<ProjectId,
     let project: ProjectId = project.parse().map_err(|_| ApiError::bad_api_key())?;
     who::backend(app, headers, Action::ManageWebhooks, project)?;
     Ok(project)
+}
+
+fn may_complete(app: &App, headers: &HeaderMap, project: ProjectId) -> Result<(), ApiError> {
+    who::backend(app, headers, Action::AcknowledgeEvents, project)?;
+    Ok(())
 }
 
 async fn find(app: &App, project: ProjectId) -> Result<Option<Endpoint>, ApiError> {

@@ -1,9 +1,11 @@
-//! What an attempt changes: its row, its delivery, its lane, its endpoint, and the order if the
-//! project completes orders that the shop has taken. One transaction.
+//! What an attempt changes: its row, its delivery, its lane, its endpoint, and whether the shop has taken
+//! the event. One transaction.
 
 use super::{
-    super::apply::Batch,
-    Notice, endpoints,
+    super::{apply::Batch, rows::corrupt},
+    Notice,
+    acknowledgement::{self, Accepted},
+    endpoints,
     lane::{self, Lane},
     notify,
 };
@@ -11,7 +13,7 @@ use crate::{AttemptResult, Attempted, DeliveryState, Outcome, WebhookOutcome};
 use ordercast_core::{
     Timestamp,
     delivery::{Notification, Verdict, health},
-    order::{Actor, Cause, Request, Status, Target, request},
+    order::Status,
 };
 use rusqlite::{OptionalExtension, params};
 use std::time::Duration;
@@ -24,6 +26,8 @@ struct Made {
     attempts: u32,
     round: u32,
     event_type: String,
+    from: Option<Status>,
+    happened_at: Timestamp,
     is_finished: bool,
 }
 
@@ -57,12 +61,16 @@ pub(super) fn record(
                 None,
                 at,
             )?;
-            if is_told(batch, &pending)? {
-                acknowledge(batch, pending.event, at)?;
-            }
             endpoints::succeeded(batch, endpoint)?;
             lane::advance(batch, pending.lane, at)?;
-            complete(batch, &pending, at)?;
+            let event = Accepted {
+                id: pending.event,
+                kind: &pending.event_type,
+                from: pending.from,
+                at: pending.happened_at,
+                order_key: pending.lane.order_key,
+            };
+            acknowledgement::accepted(batch, &receiver, &event, at)?;
             (true, false)
         }
         Verdict::Refused => {
@@ -115,7 +123,7 @@ fn made(batch: &Batch, delivery: i64) -> rusqlite::Result<Option<Made>> {
         .connection
         .prepare_cached(
             "SELECT d.endpoint_id, d.order_key, d.event_id, d.part, d.notification, d.attempts, \
-             d.round, e.type, d.finished_at IS NOT NULL FROM deliveries d \
+             d.round, e.type, d.finished_at IS NOT NULL, e.previous_status, e.at FROM deliveries d \
              JOIN events e ON e.event_id = d.event_id WHERE d.delivery_id = ?1",
         )?
         .query_row([delivery], |row| {
@@ -131,6 +139,12 @@ fn made(batch: &Batch, delivery: i64) -> rusqlite::Result<Option<Made>> {
                 round: row.get(6)?,
                 event_type: row.get(7)?,
                 is_finished: row.get(8)?,
+                from: row
+                    .get::<_, Option<String>>(9)?
+                    .map(|status| status.parse())
+                    .transpose()
+                    .map_err(|()| corrupt("events.previous_status"))?,
+                happened_at: Timestamp::from_millis(row.get(10)?),
             })
         })
         .optional()
@@ -217,73 +231,4 @@ fn die(
     let target = (endpoint, Some(delivery));
     notify(batch, project, Notice::DeliveryDead, target, reason, at)?;
     lane::advance(batch, pending.lane, at)
-}
-
-/// The endpoint has accepted all that it is sent of the event: `payment` alone does not tell a shop
-/// what to hand over.
-fn is_told(batch: &Batch, accepted: &Made) -> rusqlite::Result<bool> {
-    let has_more = batch
-        .connection
-        .prepare_cached(
-            "SELECT 1 FROM deliveries WHERE event_id = ?1 AND endpoint_id = ?2 \
-             AND part > ?3 AND finished_at IS NULL",
-        )?
-        .exists(params![
-            accepted.event,
-            accepted.lane.endpoint.get(),
-            accepted.part
-        ])?;
-    Ok(!has_more)
-}
-
-pub(super) fn acknowledge(batch: &Batch, event: i64, at: Timestamp) -> rusqlite::Result<bool> {
-    let updated = batch
-        .connection
-        .prepare_cached(
-            "UPDATE events SET acknowledged_at = ?2 WHERE event_id = ?1 AND acknowledged_at IS NULL",
-        )?
-        .execute((event, at.millis()))?;
-    Ok(updated > 0)
-}
-
-/// The shop has taken the paid order: it is done, if the project says so (store contract, decision 4).
-fn complete(batch: &mut Batch, pending: &Made, at: Timestamp) -> rusqlite::Result<()> {
-    let tells_paid = match pending.notification {
-        Notification::OrderPaid => true,
-        Notification::Event => pending.event_type == "order.paid",
-        Notification::Payment | Notification::Refund | Notification::OrderCanceled => false,
-    };
-    if !tells_paid {
-        return Ok(());
-    }
-    complete_order(
-        batch,
-        pending.lane.order_key,
-        at,
-        "the shop's endpoint has taken it",
-    )
-}
-
-pub(super) fn complete_order(
-    batch: &mut Batch,
-    order_key: i64,
-    at: Timestamp,
-    reason: &str,
-) -> rusqlite::Result<()> {
-    let Some(mut row) = batch.order_by_key(order_key)? else {
-        return Ok(());
-    };
-    if row.order.status() != Status::Paid || !batch.completes_on_ack(row.order.project)? {
-        return Ok(());
-    }
-    let cause = Cause {
-        actor: Actor::Rule("complete_on_ack"),
-        reason: reason.to_owned(),
-        at,
-    };
-    // A paid order may always become done; if not, the order stays and the operator decides.
-    if let Ok(changed) = request(&row.order, &Request::Become(Target::Done), &cause) {
-        batch.store(&mut row, changed, &cause)?;
-    }
-    Ok(())
 }

@@ -1,22 +1,18 @@
-//! What people read of deliveries, and the events that buyers' clients pull.
+//! What people read of deliveries.
 
 use super::{
-    super::rows::{self, ORDER_FIELDS, corrupt},
-    due::{self, FIELDS, FIRST, JOINS},
+    super::{
+        event_rows::EVENT_FIELDS,
+        rows::{self, ORDER_FIELDS, corrupt},
+    },
+    due::{self, FIELDS, JOINS},
     endpoints, repair,
 };
-use crate::{
-    AttemptRow, ClientEvent, ClientEventFilter, DeliveryFilter, DeliveryRow, DeliveryState, Due,
-    OperatorEventRow,
-};
-use ordercast_core::{
-    OrderId, ProjectId, Timestamp, UserId, delivery::Mode, delivery::notifications, ids::EndpointId,
-};
+use crate::{AttemptRow, DeliveryFilter, DeliveryRow, DeliveryState, Due, OperatorEventRow};
+use ordercast_core::{ProjectId, Timestamp, ids::EndpointId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-/// A client asks for what it has not taken; that is of its newest orders.
-const CLIENT_ORDERS_MAX: u32 = 100;
 /// What a dry run looks at.
 const REPLAYABLE_MAX: u32 = 100_000;
 
@@ -87,7 +83,8 @@ pub(crate) fn one(
     };
     let due = connection
         .prepare_cached(&format!(
-            "SELECT {ORDER_FIELDS}, {FIELDS} FROM deliveries d {JOINS} WHERE d.delivery_id = ?1"
+            "SELECT {ORDER_FIELDS}, {FIELDS}, {EVENT_FIELDS} FROM deliveries d {JOINS} \
+             WHERE d.delivery_id = ?1"
         ))?
         .query_row([delivery], due::due_row)?;
     let attempts = connection
@@ -158,14 +155,16 @@ pub(crate) fn replayable(
 pub(crate) fn operator_events(
     connection: &Connection,
     project: ProjectId,
+    before: Option<i64>,
     limit: u32,
 ) -> rusqlite::Result<Vec<OperatorEventRow>> {
     connection
         .prepare_cached(
             "SELECT operator_event_id, type, endpoint_id, delivery_id, detail, at \
-             FROM operator_events WHERE project_id = ?1 ORDER BY operator_event_id DESC LIMIT ?2",
+             FROM operator_events WHERE project_id = ?1 AND operator_event_id < ?2 \
+             ORDER BY operator_event_id DESC LIMIT ?3",
         )?
-        .query_map((project.get(), limit), |row| {
+        .query_map((project.get(), before.unwrap_or(i64::MAX), limit), |row| {
             Ok(OperatorEventRow {
                 id: row.get(0)?,
                 kind: row.get(1)?,
@@ -179,55 +178,4 @@ pub(crate) fn operator_events(
             })
         })?
         .collect()
-}
-
-pub(crate) fn client_events(
-    connection: &Connection,
-    project: ProjectId,
-    user: &UserId,
-    order: Option<OrderId>,
-    wanted: &ClientEventFilter,
-) -> rusqlite::Result<Vec<ClientEvent>> {
-    // By the index of a channel's orders: the newest of them that were sold, then their versions.
-    let mut events: Vec<ClientEvent> = connection
-        .prepare_cached(&format!(
-            "SELECT {ORDER_FIELDS}, e.number, e.type, e.version, e.previous_status, e.at, v.status, \
-             e.public_id \
-             FROM (SELECT order_key FROM orders WHERE channel_key = \
-             (SELECT channel_key FROM channels WHERE project_id = ?1 AND user_id = ?2) \
-             AND (?3 IS NULL OR order_id = ?3) AND status NOT IN ('new', 'expired') \
-             ORDER BY created_at DESC LIMIT ?4) mine \
-             JOIN orders o ON o.order_key = mine.order_key \
-             JOIN channels c ON c.channel_key = o.channel_key \
-             JOIN order_versions v ON v.order_key = o.order_key \
-             JOIN events e ON e.event_id = v.event_id \
-             WHERE e.number > ?5 AND e.acknowledged_at IS NULL"
-        ))?
-        .query_map(
-            params![
-                project.get(),
-                user.as_str(),
-                order.map(OrderId::get),
-                CLIENT_ORDERS_MAX,
-                wanted.after,
-            ],
-            |row| {
-                Ok(ClientEvent {
-                    order: Arc::new(rows::order_row(row)?.order),
-                    facts: due::event_facts(row, FIRST)?,
-                })
-            },
-        )?
-        .collect::<rusqlite::Result<_>>()?;
-    let is_told = |event: &ClientEvent| {
-        let facts = &event.facts;
-        let mode = Mode::ReferenceCombined;
-        notifications(mode, &facts.kind, facts.previous_status, &event.order)
-            .iter()
-            .any(|told| wanted.types.is_empty() || wanted.types.iter().any(|t| t == told.as_str()))
-    };
-    events.retain(is_told);
-    events.sort_by_key(|event| event.facts.id);
-    events.truncate(wanted.limit as usize);
-    Ok(events)
 }

@@ -1,21 +1,19 @@
 //! What may be sent now: the first of each lane, when its time has come.
 
 use super::{
-    super::rows::{self, ORDER_FIELDS, corrupt},
+    super::{
+        event_rows::{EVENT_FIELDS, event_facts},
+        rows::{self, ORDER_FIELDS},
+    },
     endpoints,
 };
 use crate::Due;
-use ordercast_core::{
-    Timestamp,
-    delivery::EventFacts,
-    ids::{EndpointId, Version},
-};
+use ordercast_core::{Timestamp, ids::EndpointId};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::sync::Arc;
 
 /// The fields of `orders o` come first, then those of the delivery and its event.
-pub(super) const FIELDS: &str = "d.delivery_id, d.notification, d.attempts, e.number, e.type, \
-     e.version, e.previous_status, e.at, v.status, e.public_id";
+pub(super) const FIELDS: &str = "d.delivery_id, d.notification, d.attempts";
 pub(super) const JOINS: &str = "JOIN events e ON e.event_id = d.event_id \
      JOIN orders o ON o.order_key = d.order_key \
      JOIN channels c ON c.channel_key = o.channel_key \
@@ -31,7 +29,7 @@ pub(crate) fn due(
 ) -> rusqlite::Result<(Vec<Due>, Option<Timestamp>)> {
     let due: Vec<Due> = connection
         .prepare_cached(&format!(
-            "SELECT {ORDER_FIELDS}, {FIELDS} FROM deliveries d {JOINS} \
+            "SELECT {ORDER_FIELDS}, {FIELDS}, {EVENT_FIELDS} FROM deliveries d {JOINS} \
              WHERE d.endpoint_id = ?1 AND d.next_at IS NOT NULL AND d.next_at <= ?2 \
              ORDER BY d.next_at, d.delivery_id LIMIT ?3"
         ))?
@@ -58,25 +56,5 @@ pub(super) fn due_row(row: &Row) -> rusqlite::Result<Due> {
         attempts: row.get(FIRST + 2)?,
         event: event_facts(row, FIRST + 3)?,
         order: Arc::new(order.order),
-    })
-}
-
-/// Of the columns number, type, version, previous_status, at, status and public_id.
-pub(super) fn event_facts(row: &Row, first: usize) -> rusqlite::Result<EventFacts> {
-    let previous: Option<String> = row.get(first + 3)?;
-    let status: String = row.get(first + 5)?;
-    Ok(EventFacts {
-        id: row.get(first)?,
-        public_id: row.get(first + 6)?,
-        kind: row.get(first + 1)?,
-        version: Version::new(row.get(first + 2)?).map_err(|_| corrupt("events.version"))?,
-        previous_status: previous
-            .map(|status| status.parse())
-            .transpose()
-            .map_err(|()| corrupt("events.previous_status"))?,
-        at: Timestamp::from_millis(row.get(first + 4)?),
-        status: status
-            .parse()
-            .map_err(|()| corrupt("order_versions.status"))?,
     })
 }

@@ -5,34 +5,34 @@ use super::{
         apply::Batch,
         memory::Receiver,
         rows::{self, corrupt, json},
-        secrets::{Secrets, of_endpoint_secret},
+        secrets::{Secrets, of_endpoint_headers, of_endpoint_secret},
     },
     Notice, done,
     lane::{self, Lane},
     notify,
 };
 use crate::{
-    DeliveryState, Disabled, Endpoint, EndpointSecret, EndpointSettings, NotNow, Outcome, Secret,
-    WebhookOutcome,
+    DeliveryState, Disabled, Endpoint, EndpointSecret, EndpointSettings, NewEndpoint, NotNow,
+    Outcome, Secret, WebhookOutcome,
     webhooks::{ENDPOINTS_MAX, SECRETS_MAX},
 };
 use ordercast_core::{
     ProjectId, Timestamp,
-    delivery::Notification,
+    delivery::{CustomHeaders, Notification},
     ids::{EndpointId, SecretId},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::{sync::Arc, time::Duration};
+use zeroize::Zeroizing;
 
 type Key = (ProjectId, EndpointId);
 
 pub(super) fn create(
     batch: &mut Batch,
-    project: ProjectId,
-    settings: &EndpointSettings,
-    secret: &Secret,
+    new: &NewEndpoint,
     at: Timestamp,
 ) -> rusqlite::Result<Outcome> {
+    let project = new.project;
     let has_project = batch
         .connection
         .prepare_cached("SELECT 1 FROM projects WHERE project_id = ?1")?
@@ -49,12 +49,21 @@ pub(super) fn create(
         let limit = ENDPOINTS_MAX;
         return Ok(Outcome::Webhooks(WebhookOutcome::TooMany { limit }));
     }
+    let receivers = batch.receivers(project)?;
+    let has_completing = || receivers.iter().any(|known| known.settings.completes);
+    let settings = EndpointSettings {
+        completes: new
+            .completes
+            .unwrap_or_else(|| new.settings.hears_of_sales() && !has_completing()),
+        ..new.settings.clone()
+    };
     batch.connection.execute(
         "INSERT INTO endpoints (project_id, settings, created_at) VALUES (?1, ?2, ?3)",
-        (project.get(), json(settings)?, at.millis()),
+        (project.get(), json(&settings)?, at.millis()),
     )?;
     let endpoint = id(batch.connection.last_insert_rowid())?;
-    insert_secret(batch, endpoint, secret, at)?;
+    write_headers(batch, endpoint, &new.headers)?;
+    insert_secret(batch, endpoint, &new.secret, at)?;
     changed(batch, (project, endpoint))
 }
 
@@ -62,6 +71,7 @@ pub(super) fn change(
     batch: &mut Batch,
     key: Key,
     settings: &EndpointSettings,
+    headers: Option<&CustomHeaders>,
 ) -> rusqlite::Result<Outcome> {
     if !exists(batch, key)? {
         return Ok(Outcome::NotFound);
@@ -70,7 +80,30 @@ pub(super) fn change(
         "UPDATE endpoints SET settings = ?2 WHERE endpoint_id = ?1",
         (key.1.get(), json(settings)?),
     )?;
+    if let Some(headers) = headers {
+        write_headers(batch, key.1, headers)?;
+    }
     changed(batch, key)
+}
+
+/// Their values are secrets.
+fn write_headers(
+    batch: &Batch,
+    endpoint: EndpointId,
+    headers: &CustomHeaders,
+) -> rusqlite::Result<()> {
+    let sealed = if headers.is_empty() {
+        None
+    } else {
+        let row = of_endpoint_headers(endpoint);
+        let text = Zeroizing::new(json(headers)?);
+        Some(batch.secrets().seal(&row, text.as_bytes())?)
+    };
+    batch.connection.execute(
+        "UPDATE endpoints SET headers = ?2 WHERE endpoint_id = ?1",
+        (endpoint.get(), sealed),
+    )?;
+    Ok(())
 }
 
 /// Forgets its failures too. What waited for its next attempt is due at once.
@@ -140,7 +173,7 @@ pub(super) fn end(batch: &mut Batch, key: Key, at: Timestamp) -> rusqlite::Resul
     }
     let (project, endpoint) = key;
     batch.connection.execute(
-        "UPDATE endpoints SET ended_at = ?2 WHERE endpoint_id = ?1",
+        "UPDATE endpoints SET ended_at = ?2, headers = NULL WHERE endpoint_id = ?1",
         (endpoint.get(), at.millis()),
     )?;
     batch.connection.execute(
@@ -293,7 +326,7 @@ pub(in super::super) fn receivers(
 ) -> rusqlite::Result<Vec<Arc<Receiver>>> {
     connection
         .prepare_cached(
-            "SELECT endpoint_id, settings, disabled_at IS NULL FROM endpoints \
+            "SELECT endpoint_id, settings, disabled_at IS NULL, created_at FROM endpoints \
              WHERE project_id = ?1 AND ended_at IS NULL ORDER BY endpoint_id",
         )?
         .query_map([project.get()], |row| {
@@ -301,6 +334,7 @@ pub(in super::super) fn receivers(
                 endpoint: id(row.get(0)?)?,
                 settings: settings(row, 1)?,
                 is_enabled: row.get(2)?,
+                created_at: Timestamp::from_millis(row.get(3)?),
             }))
         })?
         .collect()
@@ -314,10 +348,10 @@ pub(crate) fn all(
     let mut endpoints: Vec<Endpoint> = connection
         .prepare_cached(
             "SELECT endpoint_id, project_id, settings, created_at, disabled_at, disabled_reason, \
-             failures, failing_since FROM endpoints \
+             failures, failing_since, headers FROM endpoints \
              WHERE ended_at IS NULL AND (?1 IS NULL OR project_id = ?1) ORDER BY endpoint_id",
         )?
-        .query_map([project.map(ProjectId::get)], endpoint)?
+        .query_map([project.map(ProjectId::get)], |row| endpoint(row, secrets))?
         .collect::<rusqlite::Result<_>>()?;
     for endpoint in &mut endpoints {
         endpoint.secrets = secrets_of(connection, secrets, endpoint.id)?;
@@ -325,10 +359,18 @@ pub(crate) fn all(
     Ok(endpoints)
 }
 
-fn endpoint(row: &Row) -> rusqlite::Result<Endpoint> {
+fn endpoint(row: &Row, secrets: &Secrets) -> rusqlite::Result<Endpoint> {
     let reason: Option<String> = row.get(5)?;
+    let endpoint = id(row.get(0)?)?;
+    let headers = match row.get::<_, Option<Vec<u8>>>(8)? {
+        None => Some(CustomHeaders::default()),
+        Some(sealed) => secrets
+            .open(&of_endpoint_headers(endpoint), sealed)
+            .and_then(|text| serde_json::from_slice(text.expose()).ok()),
+    };
     Ok(Endpoint {
-        id: id(row.get(0)?)?,
+        id: endpoint,
+        headers,
         project: rows::project_id(row.get(1)?)?,
         settings: settings(row, 2)?,
         created_at: Timestamp::from_millis(row.get(3)?),
@@ -425,8 +467,19 @@ pub(super) fn named(
         .optional()
 }
 
-/// Settles what is unfinished of an event.
-pub(super) fn settle(batch: &mut Batch, event: i64, at: Timestamp) -> rusqlite::Result<()> {
+/// Settles what is unfinished of an event at endpoints that complete: the shop has what they would tell
+/// it. What is sent beside them, to a chat for example, is sent all the same.
+pub(super) fn settle(
+    batch: &mut Batch,
+    project: ProjectId,
+    event: i64,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    let receivers = batch.receivers(project)?;
+    let completes = |endpoint: EndpointId| {
+        let mut receivers = receivers.iter();
+        receivers.any(|known| known.endpoint == endpoint && known.settings.completes)
+    };
     let unfinished: Vec<(i64, EndpointId, i64)> = batch
         .connection
         .prepare_cached(
@@ -437,7 +490,8 @@ pub(super) fn settle(batch: &mut Batch, event: i64, at: Timestamp) -> rusqlite::
             Ok((row.get(0)?, id(row.get(1)?)?, row.get(2)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    for (delivery, endpoint, order_key) in unfinished {
+    let unfinished = unfinished.into_iter();
+    for (delivery, endpoint, order_key) in unfinished.filter(|(_, of, _)| completes(*of)) {
         let reason = "acknowledged through the event API";
         lane::finish(batch, delivery, DeliveryState::Settled, Some(reason), at)?;
         let lane = Lane {

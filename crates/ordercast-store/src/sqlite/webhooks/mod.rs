@@ -1,7 +1,10 @@
 //! Outgoing webhooks in rows. `outbox`: what a change queues; `attempts`: what an attempt changes;
-//! `repair`: what people send again; `endpoints`: where to. Reads are in `due` and `deliveries`.
+//! `acknowledgement`: when the shop has taken an event; `repair`: what people send again; `endpoints`:
+//! where to; `buyers`: what their clients pull. Reads are in `due` and `deliveries`.
 
+mod acknowledgement;
 mod attempts;
+pub(crate) mod buyers;
 pub(crate) mod deliveries;
 pub(crate) mod due;
 pub(crate) mod endpoints;
@@ -20,16 +23,13 @@ pub(super) fn apply(
     at: Timestamp,
 ) -> rusqlite::Result<Outcome> {
     match change {
-        WebhookChange::CreateEndpoint {
-            project,
-            settings,
-            secret,
-        } => endpoints::create(batch, *project, settings, secret, at),
+        WebhookChange::CreateEndpoint(new) => endpoints::create(batch, new, at),
         WebhookChange::ChangeEndpoint {
             project,
             endpoint,
             settings,
-        } => endpoints::change(batch, (*project, *endpoint), settings),
+            headers,
+        } => endpoints::change(batch, (*project, *endpoint), settings, headers.as_ref()),
         WebhookChange::EnableEndpoint { project, endpoint } => {
             endpoints::enable(batch, (*project, *endpoint), at)
         }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{apply::Batch, rows},
-    attempts, endpoints,
+    acknowledgement, buyers, endpoints,
     lane::{self, Lane},
     outbox,
 };
@@ -246,16 +246,16 @@ pub(super) fn acknowledge(
             continue;
         }
         is_known = true;
-        count += u32::from(attempts::acknowledge(batch, event, at)?);
-        // A buyer's word must not keep the shop's backend from hearing of a refund; and what the buyer,
-        // or one of several endpoints, had taken before is settled with the shop's own word only.
+        // A buyer's word must not keep the shop's backend from hearing of a refund.
         if *by != Acknowledger::Backend {
+            count += u32::from(buyers::process(batch, event, at)?);
             continue;
         }
-        endpoints::settle(batch, event, at)?;
-        if kind == "order.paid" {
+        count += u32::from(acknowledgement::acknowledge(batch, event, at)?);
+        endpoints::settle(batch, project, event, at)?;
+        if acknowledgement::is_sale(&kind) {
             let reason = "the shop has taken it through the event API";
-            attempts::complete_order(batch, order_key, at, reason)?;
+            acknowledgement::complete_order(batch, order_key, at, reason)?;
         }
     }
     if is_known {
