@@ -24,7 +24,7 @@ use delivery::{Dispatcher, sending::Sending};
 use http::{App, Front, Listener, Shutdown, measure::RequestLog};
 use inbox::{Inbox, ask::Asker};
 use internal::Internal;
-use jobs::{Jobs, Retention};
+use jobs::{ClockWatch, Jobs, Retention};
 pub use keys::SecretsKeyError;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ordercast_store::{Change, Failure, NewProject, OpenError, Outcome, Store, Submission};
@@ -201,13 +201,16 @@ impl Bound {
     pub fn serve(self, more: Router) -> Server {
         let store = self.app.store.clone();
         let internal_address = self.internal.address;
-        let mut jobs = Jobs::start(&self.app.store, self.retention, &self.app.stopping);
+        let watched = ClockWatch::start(&self.app.store);
+        let stopping = &self.app.stopping;
+        let mut jobs = Jobs::start(&self.app.store, self.retention, &watched, stopping);
         let dispatcher = Dispatcher::new(Arc::clone(&self.app.sending));
         jobs.add(dispatcher.run(self.app.stopping.clone()));
         jobs.add(jobs::keep_sweeping(
             self.app.store.clone(),
             Arc::clone(&self.app.inbox.asker),
             self.app.auth.clone(),
+            watched,
             self.app.stopping.clone(),
         ));
         jobs.add(

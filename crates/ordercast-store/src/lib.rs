@@ -7,6 +7,7 @@ mod bell;
 mod cache;
 mod change;
 pub mod credentials;
+mod feed;
 pub mod list;
 mod read;
 mod recent;
@@ -31,6 +32,7 @@ pub use credentials::{
     Credential, CredentialChange, CredentialKind, CredentialOutcome, KeyFamily, KeySet,
     NewCredential, OrderToken, TokenEnd, TokenKind, TokenRules,
 };
+pub use feed::{FeedCursor, FeedPlace};
 pub use ordercast_core::{
     catalogue::{CatalogueItem, Listed},
     channel::Range,

@@ -7,9 +7,9 @@ use ordercast_core::{
     Timestamp,
     channel::{Recovery, recover},
 };
-use ordercast_store::{OpenError, Store, backup, restore};
+use ordercast_store::{FeedCursor, FeedPlace, OpenError, Store, backup, restore};
 use std::{fs, path::Path};
-use support::{AT, cancel, create, events, open, recover_from, try_open, with_projects};
+use support::{AT, cancel, create, events, open, project, recover_from, try_open, with_projects};
 
 fn copied(database: &Path, to: &Path) {
     backup(database, to, AT, &mut |_| ()).expect("backup");
@@ -156,6 +156,51 @@ async fn a_client_that_has_seen_more_proves_that_the_whole_folder_was_put_back()
             "once"
         );
     }
+}
+
+#[tokio::test]
+async fn a_reader_of_the_feed_is_told_where_to_begin_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = |name: &str| folder.path().join(name);
+    let store = with_projects(&path("a.db")).await;
+    create(&store, 1, None).await;
+    create(&store, 1, None).await;
+    copied(&path("a.db"), &path("copy.db"));
+    let lost = given(&store).await;
+    let before = store.epoch().to_string();
+    drop(store);
+    restore(&path("copy.db"), &path("a.db"), true, AT, 8).expect("restored");
+    let store = open(&path("a.db"));
+    let present = store.epoch().to_string();
+    let check = async |cursor: String, expected: Option<i64>| {
+        let cursor: FeedCursor = cursor.parse().expect("a cursor");
+        let place = store
+            .feed_place(project(1), &cursor, AT)
+            .await
+            .expect("read");
+        let begin = match place {
+            FeedPlace::Here => None,
+            FeedPlace::Lost { begin_after } => Some(begin_after),
+        };
+        assert_eq!(begin, expected, "{cursor}");
+    };
+    // Without an epoch: what both have, what was lost, what comes now.
+    check("0".to_owned(), None).await;
+    check("2".to_owned(), None).await;
+    check(lost[0].to_string(), Some(2)).await;
+    check(lost[1].to_string(), Some(2)).await;
+    let newest = store.newest_event_of(project(1)).await.expect("read");
+    check(newest.to_string(), None).await;
+    check((newest + 1).to_string(), Some(0)).await;
+    check(FeedCursor::END.to_string(), None).await;
+    let next = given(&store).await;
+    check(next[1].to_string(), None).await;
+    // With the epoch of before, of now, and of nobody.
+    check(format!("{before}-{}", lost[1]), Some(2)).await;
+    check(format!("{before}-1"), Some(1)).await;
+    check(format!("{present}-{}", next[0]), None).await;
+    check("abcdefghijklm-1".to_owned(), Some(0)).await;
+    assert_eq!(store.epoch().as_str(), present, "nothing new was proven");
 }
 
 #[tokio::test]

@@ -255,7 +255,11 @@ impl Auth {
         let (hash, found, valid_until) = match token.token_id() {
             // The one that the order was made with.
             None => {
-                let found = self.inner.store.order_by_key(token.order_key()).await?;
+                let store = &self.inner.store;
+                let found = match token.order() {
+                    Some((project, order)) => store.order(project, order).await?,
+                    None => store.order_by_key(token.order_key()).await?,
+                };
                 let found = found.ok_or(wrong.clone())?;
                 let end = found.order.expires_at.plus(PAYMENT_TOKEN_MARGIN);
                 (found.token_hash.clone().unwrap_or_default(), found, end)

@@ -9,10 +9,11 @@ use super::{
     render::Time,
     requested,
 };
+use crate::clock;
 use axum::{
     Json,
     extract::State,
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use ordercast_core::{
@@ -24,7 +25,7 @@ use ordercast_core::{
     ids::Version,
     order::{Flag, Status},
 };
-use ordercast_store::{EventRow, Feed};
+use ordercast_store::{EventRow, Feed, FeedCursor, FeedPlace};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
 use utoipa::{IntoParams, ToSchema};
@@ -37,10 +38,10 @@ const WAIT_SECONDS_MAX: u64 = 30;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EventsQuery {
-    /// `last_id` of the answer before.
-    #[serde(default)]
-    #[param(required = false, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
-    after: i64,
+    /// `cursor` of the answer before, or its `last_id`. A cursor of a state that was lost when the
+    /// database was put back is answered 410.
+    #[param(required = false, value_type = String, pattern = "^([0-9A-Za-z]{1,16}-)?[0-9]{1,16}$", example = "abcdefghijklm-42")]
+    after: Option<String>,
     /// More than 1000 are 1000; without it 100.
     #[param(required = false, minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
@@ -63,7 +64,11 @@ pub struct EventsQuery {
 #[schema(as = Events)]
 pub struct EventsView<'a> {
     events: Vec<EventView<'a>>,
-    /// Asked for with `after`, the feed goes on.
+    /// Asked for with `after`, the feed goes on; it is also known then whether the database was put back
+    /// meanwhile.
+    #[schema(example = "abcdefghijklm-42")]
+    cursor: String,
+    /// The event that `cursor` stands after.
     last_id: i64,
     /// Of all events of the project: asked for with `after`, only what comes from now on.
     newest_id: i64,
@@ -170,7 +175,11 @@ impl<'a> From<&'a EventRow> for EventData<'a> {
     tag = openapi::EVENTS,
     operation_id = "listEvents",
     params(EventsQuery),
-    responses((status = 200, description = "Events after the cursor", body = EventsView))
+    responses(
+        (status = 200, description = "Events after the cursor", body = EventsView),
+        (status = 410, description = "The cursor is of a state that was lost when the database was put \
+            back: read again from `begin_cursor` on", body = Problem)
+    )
 )]
 pub async fn list(
     State(app): State<App>,
@@ -192,6 +201,8 @@ pub async fn list(
     } else {
         Feed::All
     };
+    let cursor = cursor(query.after.as_deref())?;
+    go_on(&app, project, &cursor).await?;
     let wait = Duration::from_secs(query.wait.min(WAIT_SECONDS_MAX));
     let deadline = tokio::time::sleep(wait);
     tokio::pin!(deadline);
@@ -199,7 +210,7 @@ pub async fn list(
     let mut stopping = app.stopping.clone();
     let rows = loop {
         newest.mark_unchanged();
-        let rows = app.store.events(project, feed, query.after, limit).await?;
+        let rows = app.store.events(project, feed, cursor.after, limit).await?;
         if !rows.is_empty() || wait.is_zero() {
             break rows;
         }
@@ -209,7 +220,7 @@ pub async fn list(
             changed = newest.changed() => if changed.is_err() { break rows },
         }
     };
-    let last_id = rows.last().map_or(query.after, |row| row.facts.id);
+    let last_id = rows.last().map_or(cursor.after, |row| row.facts.id);
     let mut events = Vec::with_capacity(rows.len());
     for row in &rows {
         events.push(event(&app, project, row, query.mode).await?);
@@ -218,10 +229,39 @@ pub async fn list(
     let newest_id = app.store.newest_event_of(project).await?;
     let answer = EventsView {
         events,
+        cursor: FeedCursor {
+            epoch: Some(app.store.epoch().to_string()),
+            after: last_id,
+        }
+        .to_string(),
         last_id,
         newest_id,
     };
     Ok(Json(answer).into_response())
+}
+
+fn cursor(text: Option<&str>) -> Result<FeedCursor, Problem> {
+    match text {
+        None => Ok(FeedCursor::default()),
+        Some(text) => text.parse().map_err(|rule| Problem::invalid("after", rule)),
+    }
+}
+
+/// `Err`: the reader has seen events that are no more.
+async fn go_on(app: &App, project: ProjectId, cursor: &FeedCursor) -> Result<(), Problem> {
+    let place = app.store.feed_place(project, cursor, clock::now()).await?;
+    let FeedPlace::Lost { begin_after } = place else {
+        return Ok(());
+    };
+    let begin = FeedCursor {
+        epoch: Some(app.store.epoch().to_string()),
+        after: begin_after,
+    };
+    let title = "the database was put back to an older state since this cursor was given: read the feed \
+                 again from begin_cursor on, and look at what you did for events that are not there any more";
+    Err(Problem::new(StatusCode::GONE, "cursor_lost", title)
+        .with("begin_cursor", begin.to_string())
+        .with("begin_after", begin_after))
 }
 
 async fn event<'a>(

@@ -38,16 +38,30 @@ impl From<&Config> for Retention {
 /// # Errors
 /// [`Failure`] of the store; what was deleted before it is gone.
 pub async fn prune(store: &Store, now: Timestamp, keep: Retention) -> Result<usize, Failure> {
+    prune_by(store, (now, now), keep).await
+}
+
+/// As [`prune`]. What guards money grows old by a time of its own, `guards`, which no wrong clock moves far:
+/// without a stored answer a repeated request makes a second order.
+///
+/// # Errors
+/// [`Failure`] of the store; what was deleted before it is gone.
+pub async fn prune_by(
+    store: &Store,
+    (now, guards): (Timestamp, Timestamp),
+    keep: Retention,
+) -> Result<usize, Failure> {
+    let guards = guards.min(now);
     let kinds = [
-        (Prune::Idempotency, Some(keep.idempotency_days)),
-        (Prune::Inbox, keep.inbox_days),
-        (Prune::Publications, keep.publication_days),
-        (Prune::Deliveries, keep.delivery_days),
+        (Prune::Idempotency, Some(keep.idempotency_days), guards),
+        (Prune::Inbox, keep.inbox_days, guards),
+        (Prune::Publications, keep.publication_days, now),
+        (Prune::Deliveries, keep.delivery_days, now),
     ];
     let mut total = 0;
-    for (what, days) in kinds {
+    for (what, days, by) in kinds {
         let Some(days) = days else { continue };
-        let before = now.minus(DAY * days);
+        let before = by.minus(DAY * days);
         loop {
             let change = Change::Prune {
                 what,

@@ -107,8 +107,9 @@ pub(super) fn go_beyond(
     // What a shop's cursor may point at that never was, or never again will be.
     connection.execute(
         &format!(
-            "INSERT INTO skipped_events (project_id, after, until) \
-             SELECT project_id, last_event, last_event + ?1 * {ROWS_PER_ORDER} FROM project_numbers"
+            "INSERT INTO skipped_events (project_id, after, until, epoch_id) \
+             SELECT project_id, last_event, last_event + ?1 * {ROWS_PER_ORDER}, \
+             (SELECT max(epoch_id) FROM epochs) FROM project_numbers"
         ),
         [headroom],
     )?;

@@ -5,6 +5,7 @@
 //! tenant brought along.
 
 use super::rows;
+use crate::feed::{FeedCursor, FeedPlace};
 use ordercast_core::{OrderId, ProjectId, ids::INT_MAX};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -165,4 +166,42 @@ pub(crate) fn newest_event(connection: &Connection, project: ProjectId) -> rusql
         .query_row([project.get()], |row| row.get(0))
         .optional()?;
     Ok(newest.unwrap_or(0))
+}
+
+/// Where a cursor stands in the feed of a project, and the newest event's number. `present`: the epoch.
+pub(crate) fn place(
+    connection: &Connection,
+    project: ProjectId,
+    cursor: &FeedCursor,
+    present: &str,
+) -> rusqlite::Result<(FeedPlace, i64)> {
+    let newest = newest_event(connection, project)?;
+    let lost = |begin_after| Ok((FeedPlace::Lost { begin_after }, newest));
+    if let Some(epoch) = cursor.epoch.as_deref().filter(|epoch| *epoch != present) {
+        // What came before the epoch after it is in both; of an epoch that is not known nothing is.
+        let common: Option<i64> = connection
+            .prepare_cached(
+                "SELECT min(s.after) FROM skipped_events s WHERE s.project_id = ?1 \
+                 AND s.epoch_id > (SELECT epoch_id FROM epochs WHERE epoch = ?2)",
+            )?
+            .query_row((project.get(), epoch), |row| row.get(0))?;
+        return lost(common.unwrap_or(0).min(cursor.after));
+    }
+    if cursor.after == FeedCursor::END {
+        return Ok((FeedPlace::Here, newest));
+    }
+    if cursor.after > newest {
+        return lost(0);
+    }
+    let skipped: Option<i64> = connection
+        .prepare_cached(
+            "SELECT after FROM skipped_events \
+             WHERE project_id = ?1 AND after < ?2 AND until > ?2",
+        )?
+        .query_row((project.get(), cursor.after), |row| row.get(0))
+        .optional()?;
+    match skipped {
+        Some(after) => lost(after),
+        None => Ok((FeedPlace::Here, newest)),
+    }
 }

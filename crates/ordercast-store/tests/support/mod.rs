@@ -104,7 +104,11 @@ pub async fn cancel(store: &Store, of: i64, order: i64) {
 /// Numbers of the project's events.
 pub async fn events(store: &Store, of: i64) -> Vec<i64> {
     let events = store.events(project(of), Feed::All, 0, 1_000).await;
-    events.expect("read").iter().map(|event| event.id).collect()
+    events
+        .expect("read")
+        .iter()
+        .map(|event| event.facts.id)
+        .collect()
 }
 
 /// What a client of alice that says where it is gets.

@@ -274,10 +274,12 @@ impl Placement {
         asked
             .submit(change, move |outcome| match outcome {
                 Outcome::Order(applied) => {
-                    let key = applied.found.order_key;
+                    let order = applied.order();
+                    let token =
+                        |secret| PaymentToken::of_order(order.project, order.id, secret).encode();
                     let answer = PlacedView {
-                        order_id: applied.order().id,
-                        token: secret.map(|secret| PaymentToken::new(key, secret).encode()),
+                        order_id: order.id,
+                        token: secret.map(token),
                     };
                     render::rendered(success, &answer)
                 }

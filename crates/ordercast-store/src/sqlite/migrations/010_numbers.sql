@@ -50,6 +50,8 @@ CREATE TABLE skipped_events (
     project_id INTEGER NOT NULL,
     after      INTEGER NOT NULL,
     until      INTEGER NOT NULL,
+    -- That began then.
+    epoch_id   INTEGER NOT NULL,
     PRIMARY KEY (project_id, after)
 ) STRICT, WITHOUT ROWID;
 
