@@ -1,8 +1,10 @@
 """A snapshot of the whole folder is put back: the first who has seen more proves it for all."""
 
 import shutil
+import subprocess
+import threading
 
-from server import Server, Shop, subscribed
+from server import BINARY, Server, Shop, subscribed
 
 
 def test_who_has_seen_more_is_told_and_so_is_everybody_else(tmp_path):
@@ -58,3 +60,51 @@ def test_nobody_forces_a_new_epoch(tmp_path):
         told = subscribed(server, token, (made_up, 1_000))
         assert told["epoch"] == epoch and not told.get("recovered"), made_up
     server.stop()
+
+
+def test_a_backup_of_a_busy_server_goes_on_beyond_what_was_lost(tmp_path):
+    data, other, copy = tmp_path / "data", tmp_path / "other", tmp_path / "copy.db"
+    server = Server(data)
+    shop = Shop(server)
+    before = shop.order()
+    lost, is_over = [], threading.Event()
+
+    def sell():
+        while not is_over.is_set():
+            lost.append(shop.order())
+
+    sellers = [threading.Thread(target=sell) for _ in range(4)]
+    for seller in sellers:
+        seller.start()
+    # It ends although somebody always writes.
+    ordercast("backup", "--data-dir", data, copy)
+    is_over.set()
+    for seller in sellers:
+        seller.join()
+    server.kill()
+
+    ordercast("restore", "--data-dir", other, copy)
+    shutil.copy(data / "secrets.key", other / "secrets.key")
+    shop.server = server = Server(other)
+    assert shop.status(before) == "new"
+    assert shop.order() > max(lost)
+    server.kill()
+
+    # An interrupted restore is finished, not forgotten.
+    (other / "ordercast.db").rename(other / "ordercast.db.before-restore-1")
+    refused = subprocess.run(
+        [BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", other],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert refused.returncode != 0 and "a restore was interrupted" in refused.stderr
+    ordercast("restore", "--data-dir", other, copy)
+    shop.server = server = Server(other)
+    assert shop.status(before) == "new"
+    server.stop()
+
+
+def ordercast(*arguments):
+    ran = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
