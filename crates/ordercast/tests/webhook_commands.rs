@@ -327,3 +327,46 @@ fn a_body_is_printed_edited_asked_about_and_sent() {
             .success()
     );
 }
+
+#[test]
+fn what_found_no_order_is_listed_matched_and_dismissed() {
+    let demo = Demo::start();
+    let order = demo.order();
+    for stray in ["1900001", "1900002"] {
+        let printed = demo.run(&["trigger", "order_paid", "--order", &order, "--print"]);
+        let body = String::from_utf8(printed.stdout).expect("text");
+        let file = demo.path("stray.json");
+        std::fs::write(&file, body.trim_end().replace(&order, stray)).expect("written");
+        let sent = demo.run(&["trigger", "--body", &file.display().to_string()]);
+        assert!(sent.status.success(), "{sent:?}");
+    }
+    let listed = demo.run(&["inbox", "list", "--state", "parked", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    let ids: Vec<_> = listed["entries"]
+        .as_array()
+        .expect("entries")
+        .iter()
+        .map(|entry| entry["id"].to_string())
+        .collect();
+    let [newer, older] = &ids[..] else {
+        panic!("{listed}")
+    };
+    let matched = demo.run(&["inbox", "match", older, "--order", &order]);
+    let said = String::from_utf8_lossy(&matched.stdout);
+    assert!(
+        said.starts_with(&format!("{older} is applied: ")),
+        "{matched:?}"
+    );
+    let dismissed = demo.run(&["inbox", "dismiss", newer, "--reason", "not ours"]);
+    let said = String::from_utf8_lossy(&dismissed.stdout);
+    assert!(
+        said.contains("is dismissed: dismissed by api_key:"),
+        "{dismissed:?}"
+    );
+    let left = demo.run(&["inbox", "list", "--state", "parked"]);
+    assert_eq!(left.stdout, b"nothing\n", "{left:?}");
+    let twice = demo.run(&["inbox", "dismiss", newer, "--reason", "again"]);
+    assert!(!twice.status.success());
+    let said = String::from_utf8_lossy(&twice.stderr);
+    assert!(said.contains("there is nothing left to do"), "{said}");
+}

@@ -1,6 +1,7 @@
 //! Orders of which nothing was heard: providers are asked, at times that the test makes up.
 
-use axum::{Json, Router, extract::Query, http::HeaderMap, routing::get};
+mod providers;
+
 use futures_util::future::BoxFuture;
 use ordercast_core::{
     ProjectId, Sku, Timestamp, UserId,
@@ -12,15 +13,13 @@ use ordercast_core::{
 use ordercast_server::{
     config::{Config, Partial},
     delivery::sending::Sending,
-    inbox::ask::{AskError, Asker, ProviderReader, Question, reader},
+    inbox::ask::{AskError, ProviderReader, Question},
     jobs::{expire, sweep},
 };
 use ordercast_store::{
     Change, InboxEntry, NewOrder, NewProject, Outcome, Settings, Source, Store, Submission,
 };
-use serde_json::{Value, json};
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -114,6 +113,24 @@ impl Shop {
     async fn status(&self, order: &Order) -> Status {
         let found = self.store.order(project(), order.id).await.expect("read");
         found.expect("an order").order.status()
+    }
+
+    /// A payment of the order is on its way.
+    async fn hear_of(&self, order: &Order, attempt: &str) {
+        let attempt = AttemptId::new(attempt).expect("id");
+        let subject = Subject::Order {
+            order: order.id,
+            attempt: attempt.clone(),
+        };
+        let fact = Fact::PaymentPending { attempt };
+        self.submit(Change::Receive(Box::new(InboxEntry {
+            project: project(),
+            source: SourceId::new("src").expect("id"),
+            body: b"{}".to_vec(),
+            event: Ok(Event::new("pending", subject, Some(fact))),
+            transmission: None,
+        })))
+        .await;
     }
 
     /// May ask servers on this machine.
@@ -251,121 +268,4 @@ async fn an_order_that_has_expired_is_still_asked_about() {
     let since = three_days.minus(SECOND);
     assert_eq!(sweep(&shop.store, &readers, since, three_days).await, Ok(1));
     assert_eq!(shop.status(&order).await, Status::Paid);
-}
-
-async fn api(
-    path: &str,
-    credential: &'static str,
-    query: (&'static str, String),
-    answer: Value,
-) -> String {
-    let handler = async move |headers: HeaderMap, Query(given): Query<HashMap<String, String>>| {
-        assert_eq!(headers["authorization"], credential);
-        assert_eq!(given.get(query.0), Some(&query.1));
-        Json(answer)
-    };
-    serve(Router::new().route(path, get(handler))).await
-}
-
-async fn serve(router: Router) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
-    let base = format!("http://{}", listener.local_addr().expect("address"));
-    tokio::spawn(async { axum::serve(listener, router).await });
-    base
-}
-
-async fn check(shop: &Shop, order: &Order, source: Source) {
-    let asker = Arc::new(Asker::new(shop.sending()));
-    let reader = reader(&asker, &source).expect("it can be asked");
-    let minute = START.plus(SECOND * 60);
-    let readers = vec![(source, reader)];
-    assert_eq!(sweep(&shop.store, &readers, START, minute).await, Ok(1));
-    assert_eq!(shop.status(order).await, Status::Paid);
-}
-
-#[tokio::test]
-async fn stripe_is_searched_by_the_order_in_its_metadata() {
-    let shop = Shop::open().await;
-    let order = shop.new_order().await;
-    let intent = json!({ "object": "payment_intent", "id": "pi_1", "status": "succeeded", "amount_received": 199,
-        "currency": "usd", "metadata": { "order_id": order.id.to_string() } });
-    let query = ("query", format!("metadata['order_id']:'{}'", order.id));
-    let found = json!({ "object": "search_result", "data": [intent], "has_more": false });
-    let base = api(
-        "/v1/payment_intents/search",
-        "Bearer a-key-of-the-tests",
-        query,
-        found,
-    )
-    .await;
-    check(&shop, &order, source(Provider::Stripe, Some(base))).await;
-}
-
-/// A checkout names the order by `client_reference_id` only: its intent has no metadata to search by.
-#[tokio::test]
-async fn stripe_is_asked_about_the_payments_that_have_been_heard_of() {
-    let shop = Shop::open().await;
-    let order = shop.new_order().await;
-    let attempt = AttemptId::new("pi_7").expect("id");
-    let mut pending = paid(&order).remove(0).events.remove(0);
-    pending.subject = Subject::Order {
-        order: order.id,
-        attempt: attempt.clone(),
-    };
-    pending.fact = Some(Fact::PaymentPending { attempt });
-    shop.submit(Change::Receive(Box::new(InboxEntry {
-        project: project(),
-        source: SourceId::new("src").expect("id"),
-        body: b"{}".to_vec(),
-        event: Ok(pending),
-        transmission: None,
-    })))
-    .await;
-    let intent = json!({ "object": "payment_intent", "id": "pi_7", "status": "succeeded",
-        "amount_received": 199, "currency": "usd", "metadata": {} });
-    let router = Router::new()
-        .route("/v1/payment_intents/pi_7", get(async move || Json(intent)))
-        .route(
-            "/v1/payment_intents/search",
-            get(async || Json(json!({ "data": [] }))),
-        );
-    let base = serve(router).await;
-    check(&shop, &order, source(Provider::Stripe, Some(base))).await;
-}
-
-#[tokio::test]
-async fn mollies_newest_payments_are_looked_through_for_the_order() {
-    let shop = Shop::open().await;
-    let order = shop.new_order().await;
-    let payment = |id: &str, order: i64| {
-        json!({ "resource": "payment", "id": id, "status": "paid",
-        "amount": { "value": "1.99", "currency": "USD" }, "metadata": { "order_id": order } })
-    };
-    let found = json!({ "count": 2, "_embedded": { "payments": [payment("tr_0", 1), payment("tr_1", order.id.get().into())] } });
-    let query = ("limit", "250".to_owned());
-    let base = api("/v2/payments", "Bearer a-key-of-the-tests", query, found).await;
-    check(&shop, &order, source(Provider::Mollie, Some(base))).await;
-}
-
-#[tokio::test]
-async fn the_reference_is_searched_by_the_external_id() {
-    let shop = Shop::open().await;
-    let order = shop.new_order().await;
-    let found = json!([{ "transaction": { "id": 42, "status": "done" },
-        "purchase": { "total": { "amount": 1.99, "currency": "USD" } } }]);
-    let query = ("external_id", order.id.to_string());
-    // The merchant of the credential, not the project.
-    let path = "/merchant/v2/merchants/887981/reports/transactions/search.json";
-    let base = api(
-        path,
-        "Basic ODg3OTgxOmEta2V5LW9mLXRoZS10ZXN0cw==",
-        query,
-        found,
-    )
-    .await;
-    let mut source = source(Provider::Reference, Some(base));
-    source.api_key = Some("887981:a-key-of-the-tests".to_owned().into());
-    check(&shop, &order, source).await;
 }

@@ -1,0 +1,178 @@
+//! Providers' APIs, as their documentation shows them, and what an order makes of their answers.
+
+use super::{SECOND, START, Shop, source};
+use axum::{
+    Json, Router,
+    extract::Query,
+    http::{HeaderMap, StatusCode},
+    routing::get,
+};
+use ordercast_core::{
+    order::{Order, Status},
+    provider::Provider,
+};
+use ordercast_server::{
+    inbox::ask::{Asker, reader},
+    jobs::sweep,
+};
+use serde_json::{Value, json};
+use std::{collections::HashMap, sync::Arc};
+
+const KEY: &str = "a-key-of-the-tests";
+const BEARER: (&str, &str) = ("authorization", "Bearer a-key-of-the-tests");
+
+/// A provider and what its server answers.
+struct Api {
+    provider: Provider,
+    key: &'static str,
+    /// Header and value that every question must carry.
+    credential: (&'static str, &'static str),
+    /// A payment that a webhook has told of, where the provider finds them by their ids only.
+    heard: Option<&'static str>,
+    router: Router,
+}
+
+impl Api {
+    fn of(provider: Provider) -> Self {
+        Self {
+            provider,
+            key: KEY,
+            credential: BEARER,
+            heard: None,
+            router: Router::new(),
+        }
+    }
+
+    fn key(self, key: &'static str, name: &'static str, value: &'static str) -> Self {
+        Self {
+            key,
+            credential: (name, value),
+            ..self
+        }
+    }
+
+    fn heard(self, id: &'static str) -> Self {
+        Self {
+            heard: Some(id),
+            ..self
+        }
+    }
+
+    fn answers(self, path: &str, answer: Value) -> Self {
+        self.answers_to(path, &[], answer)
+    }
+
+    /// Only where the query says so.
+    fn answers_to(mut self, path: &str, query: &[(&'static str, String)], answer: Value) -> Self {
+        let (name, value) = self.credential;
+        let query = query.to_vec();
+        let handler = async move |headers: HeaderMap, given: Query<HashMap<String, String>>| {
+            let is_asked_so = query
+                .iter()
+                .all(|(name, value)| given.get(*name) == Some(value));
+            if headers.get(name).is_some_and(|it| it == value) && is_asked_so {
+                Ok(Json(answer))
+            } else {
+                Err(StatusCode::UNAUTHORIZED)
+            }
+        };
+        self.router = self.router.route(path, get(handler));
+        self
+    }
+}
+
+async fn serve(router: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("address"));
+    tokio::spawn(async { axum::serve(listener, router).await });
+    base
+}
+
+/// What an order of 1.99 USD is after its provider was asked.
+async fn asked(api: impl FnOnce(&Order) -> Api) -> Status {
+    let shop = Shop::open().await;
+    let order = shop.new_order().await;
+    let api = api(&order);
+    if let Some(attempt) = api.heard {
+        shop.hear_of(&order, attempt).await;
+    }
+    let mut source = source(api.provider, Some(serve(api.router).await));
+    source.api_key = Some(api.key.to_owned().into());
+    let asker = Arc::new(Asker::new(shop.sending()));
+    let reader = reader(&asker, &source).expect("it can be asked");
+    let minute = START.plus(SECOND * 60);
+    let readers = vec![(source, reader)];
+    sweep(&shop.store, &readers, START, minute)
+        .await
+        .expect("swept");
+    shop.status(&order).await
+}
+
+fn intent(id: &str, order: Option<&Order>, more: Value) -> Value {
+    let metadata = order.map_or(
+        json!({}),
+        |order| json!({ "order_id": order.id.to_string() }),
+    );
+    let mut intent = json!({ "object": "payment_intent", "id": id, "status": "succeeded", "livemode": true,
+        "amount_received": 199, "currency": "usd", "metadata": metadata });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        intent[name] = value.clone();
+    }
+    intent
+}
+
+fn stripe(order: &Order, more: Value) -> Api {
+    let query = [("query", format!("metadata['order_id']:'{}'", order.id))];
+    let found = json!({ "data": [intent("pi_1", Some(order), more)], "has_more": false });
+    Api::of(Provider::Stripe).answers_to("/v1/payment_intents/search", &query, found)
+}
+
+#[tokio::test]
+async fn stripe_is_searched_by_the_order_in_its_metadata() {
+    assert_eq!(asked(|order| stripe(order, json!({}))).await, Status::Paid);
+}
+
+/// A checkout names the order by `client_reference_id` only: its intent has no metadata to search by.
+#[tokio::test]
+async fn stripe_is_asked_about_the_payments_that_have_been_heard_of() {
+    let api = |_: &Order| {
+        Api::of(Provider::Stripe)
+            .heard("pi_7")
+            .answers("/v1/payment_intents/pi_7", intent("pi_7", None, json!({})))
+            .answers("/v1/payment_intents/search", json!({ "data": [] }))
+    };
+    assert_eq!(asked(api).await, Status::Paid);
+}
+
+#[tokio::test]
+async fn mollies_newest_payments_are_looked_through_for_the_order() {
+    let payment = |id: &str, order: i64| {
+        json!({ "resource": "payment", "id": id, "status": "paid", "mode": "live",
+            "amount": { "value": "1.99", "currency": "USD" }, "metadata": { "order_id": order } })
+    };
+    let api = |order: &Order| {
+        let payments = [payment("tr_0", 1), payment("tr_1", order.id.get().into())];
+        let found = json!({ "count": 2, "_embedded": { "payments": payments } });
+        let query = [("limit", "250".to_owned())];
+        Api::of(Provider::Mollie).answers_to("/v2/payments", &query, found)
+    };
+    assert_eq!(asked(api).await, Status::Paid);
+}
+
+#[tokio::test]
+async fn the_reference_is_searched_by_the_external_id() {
+    let found = json!([{ "transaction": { "id": 42, "status": "done" },
+        "purchase": { "total": { "amount": 1.99, "currency": "USD" } } }]);
+    // The merchant of the credential, not the project.
+    let path = "/merchant/v2/merchants/887981/reports/transactions/search.json";
+    let api = |order: &Order| {
+        let query = [("external_id", order.id.to_string())];
+        let basic = "Basic ODg3OTgxOmEta2V5LW9mLXRoZS10ZXN0cw==";
+        Api::of(Provider::Reference)
+            .key("887981:a-key-of-the-tests", "authorization", basic)
+            .answers_to(path, &query, found)
+    };
+    assert_eq!(asked(api).await, Status::Paid);
+}
