@@ -256,6 +256,9 @@ pub struct Event {
     pub may_be_a_twin: bool,
     /// When it happened by the provider's clock, if it says.
     pub occurred_at: Option<Timestamp>,
+    /// When its payment began, if that is told: of answers to questions, which say how things are and not
+    /// since when.
+    pub began_at: Option<Timestamp>,
 }
 
 impl Event {
@@ -271,7 +274,15 @@ impl Event {
             mode: None,
             may_be_a_twin: false,
             occurred_at: None,
+            began_at: None,
         }
+    }
+
+    /// The earliest moment that it tells of.
+    #[must_use]
+    pub fn earliest(&self) -> Option<Timestamp> {
+        let told = [self.began_at, self.occurred_at];
+        told.into_iter().flatten().min()
     }
 
     /// Whether it is known what it means.

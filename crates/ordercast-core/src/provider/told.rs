@@ -34,6 +34,8 @@ pub struct Told {
     /// Nothing in the body tells two events of equal content from one that is sent twice.
     pub may_be_a_twin: bool,
     pub occurred_at: Option<Timestamp>,
+    /// When the payment began: of answers to questions, which say how things are and not since when.
+    pub began_at: Option<Timestamp>,
     /// Why the payment is about no order of ours, whatever it names: completes "it is ...".
     pub foreign: Option<&'static str>,
 }
@@ -86,6 +88,7 @@ impl Told {
             mode: self.mode,
             may_be_a_twin: self.may_be_a_twin,
             occurred_at: self.occurred_at,
+            began_at: self.began_at,
         }
     }
 

@@ -57,9 +57,8 @@ pub async fn receive(
     body: Body,
 ) -> Result<Response, Problem> {
     let registry = app.auth.registry();
-    let known = SourceId::new(&source)
-        .ok()
-        .and_then(|id| registry.source(&id));
+    let asked = SourceId::new(&source).ok();
+    let known = asked.as_ref().and_then(|id| registry.source(id));
     let refused = |refusal: Refusal| app.inbox.refusals.note(known, &refusal);
     let raw = match body::read(body, body::WEBHOOK_BYTES_MAX).await {
         Ok(raw) => raw,
@@ -81,7 +80,7 @@ pub async fn receive(
         // Costs and answers what a wrong signature does.
         let _ = provider::verify(Provider::Reference, request, &["-"], clock::now());
         refused(match known {
-            None => Refusal::new("source", "no source has this address"),
+            None => Refusal::new("source", no_source(asked.as_ref())),
             Some(_) => {
                 let why = format!("requests from {client} are not admitted by its addresses");
                 Refusal::new("address", why)
@@ -142,6 +141,14 @@ pub async fn receive(
         outcomes.push(received);
     }
     answer(source.provider, &raw, outcomes)
+}
+
+/// A name that could be a source's may stand in the log.
+fn no_source(asked: Option<&SourceId>) -> String {
+    asked.map_or_else(
+        || "no source has the address that was asked for".to_owned(),
+        |id| format!("no source is called {id}"),
+    )
 }
 
 fn kind_of(submission: &Submission) -> String {

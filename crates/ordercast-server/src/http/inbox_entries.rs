@@ -440,7 +440,7 @@ fn is_early(event: &Event, attempt: &AttemptId, found: &Found) -> bool {
         .iter()
         .any(|known| known.id == *attempt);
     let began_before = |at| provider::began_before(at, order.created_at);
-    !is_known && event.occurred_at.is_some_and(began_before)
+    !is_known && event.earliest().is_some_and(began_before)
 }
 
 fn permitted(app: &App, project: &str, headers: &HeaderMap) -> Result<ProjectId, Problem> {

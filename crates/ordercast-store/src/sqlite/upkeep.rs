@@ -77,7 +77,7 @@ pub(super) fn prune(
         Prune::Inbox => {
             "DELETE FROM provider_inbox WHERE inbox_id IN ( \
              SELECT inbox_id FROM provider_inbox \
-             WHERE received_at < ?1 AND state <> 'parked' ORDER BY inbox_id LIMIT ?2)"
+             WHERE received_at < ?1 AND state <> 'parked' ORDER BY received_at LIMIT ?2)"
         }
         Prune::Deliveries => return prune_deliveries(connection, before, limit),
         Prune::Publications => {

@@ -33,12 +33,18 @@ pub(crate) fn entries(
         i64::from(limit).into(),
     ];
     let mut condition = String::new();
-    if let Some(state) = filter.state {
-        bound.push(state.as_str().to_owned().into());
-        condition.push_str(" AND i.state = ?4");
-    }
     if filter.needs_attention {
         condition.push_str(" AND i.attention IS NOT NULL");
+    }
+    if let Some(state) = filter.state {
+        bound.push(state.as_str().to_owned().into());
+        // Those that need attention are few: then their index is the one to take.
+        let sql = if filter.needs_attention {
+            " AND +i.state = ?4"
+        } else {
+            " AND i.state = ?4"
+        };
+        condition.push_str(sql);
     }
     connection
         .prepare_cached(&format!(

@@ -91,7 +91,7 @@ pub(super) fn receive(
             judged.order.map(OrderId::get),
             judged.attempt.map(AttemptId::as_str),
             event
-                .and_then(|event| event.occurred_at)
+                .and_then(|event| event.occurred_at.or(event.began_at))
                 .map(Timestamp::millis),
             event.and_then(|event| event.named.as_deref()),
             judged.attention.map(Attention::as_str),
@@ -263,7 +263,7 @@ fn of_order<'a>(
             let verdict = (InboxState::Ignored, attempts::OF_NO_ORDER.to_owned());
             return Ok(Judged::of(Some(id), attempt, verdict));
         }
-        Whose::Unknown if parked::is_early(batch, &row, source, attempt, event.occurred_at)? => {
+        Whose::Unknown if parked::is_early(batch, &row, source, attempt, event.earliest())? => {
             let verdict = (InboxState::Parked, BEFORE_ORDER.to_owned());
             let judged = Judged::of(Some(id), attempt, verdict);
             return Ok(judged.for_people(Attention::BeforeOrder));

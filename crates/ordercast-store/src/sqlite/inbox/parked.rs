@@ -124,9 +124,10 @@ pub(super) fn apply_of_attempt(
     source: &SourceId,
     attempt: &AttemptId,
 ) -> rusqlite::Result<()> {
+    // The list of states is the index's.
     let of_attempt = format!(
         "SELECT {FIELDS} FROM provider_inbox \
-         WHERE state = 'parked' AND project_id = ?1 AND attempt = ?2 AND source = ?3 \
+         WHERE state IN ('parked', 'expired', 'dismissed') AND state = 'parked' AND project_id = ?1 AND attempt = ?2 AND source = ?3 \
          AND order_id IS NULL ORDER BY inbox_id LIMIT ?4"
     );
     let project = row.order.project.get();

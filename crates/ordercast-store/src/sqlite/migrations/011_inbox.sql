@@ -76,6 +76,8 @@ CREATE INDEX inbox_parked_order ON provider_inbox (project_id, order_id)
 -- Also those that are put aside: that a payment began before its order holds for what comes of it later.
 CREATE INDEX inbox_waiting_attempt ON provider_inbox (project_id, attempt)
     WHERE state IN ('parked', 'expired', 'dismissed') AND attempt IS NOT NULL;
+-- What no longer waits, the oldest first: for its removal.
+CREATE INDEX inbox_by_age ON provider_inbox (received_at) WHERE state <> 'parked';
 -- What waits, the longest first: for its end by age.
 CREATE INDEX inbox_parked_age ON provider_inbox (received_at) WHERE state = 'parked';
 CREATE INDEX inbox_parked_new ON provider_inbox (received_at)
