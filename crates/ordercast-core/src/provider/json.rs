@@ -5,6 +5,7 @@ use crate::{
     Timestamp,
     ids::{AttemptId, CaptureId, DisputeId, OrderId, RefundId},
     money::{Currency, Money},
+    order::Mode,
 };
 use data_encoding::HEXLOWER;
 use serde_json::Value;
@@ -153,12 +154,35 @@ impl Json {
         };
         money.map_or_else(
             || {
-                let code = self.at(currency).map(|code| plain(code));
+                let code = self.at(currency).map(plain);
                 let code = code.as_deref().unwrap_or("in no currency");
                 Amount::unreadable(&format!("{} {code}", plain(told)))
             },
             Amount::Told,
         )
+    }
+
+    pub fn flag(&self, pointer: &str) -> Option<bool> {
+        self.at(pointer)?.as_bool()
+    }
+
+    /// A whole number that may be negative; not an amount.
+    pub fn signed(&self, pointer: &str) -> Option<i64> {
+        self.at(pointer)?.as_i64()
+    }
+
+    /// Of a field that is true for live money, as such or as text.
+    pub fn live(&self, pointer: &str) -> Option<Mode> {
+        let is_live = match self.at(pointer)? {
+            Value::Bool(is_live) => *is_live,
+            Value::String(text) => text.parse().ok()?,
+            _ => return None,
+        };
+        Some(if is_live {
+            Mode::Default
+        } else {
+            Mode::Sandbox
+        })
     }
 
     /// Seconds since 1970.

@@ -28,7 +28,10 @@ mod told;
 pub use amount::Amount;
 pub use meaning::{Mapping, Meaning};
 pub use mollie::payment as mollie_payment;
-pub use paypal::{Transmission as PaypalTransmission, transmission as paypal_transmission};
+pub use paypal::{
+    Transmission as PaypalTransmission, is_own_name as is_paypals_name,
+    transmission as paypal_transmission,
+};
 pub use question::{About, Answered, Api, Authorization, Question, Reading, Thin, segment};
 pub use secret::{SecretOrigin, SecretRule};
 pub use settings::{AmountUnit, InvalidSettings, SourceSettings, StandardFields};

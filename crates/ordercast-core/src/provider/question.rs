@@ -5,8 +5,8 @@
 //! nothing was heard ([`Provider::questions`]).
 
 use super::{
-    Event, EventError, Mapping, Provider, SourceSettings, json::Json, mollie, reference, stripe,
-    told::Told,
+    Event, EventError, Mapping, Provider, SourceSettings, json::Json, mollie, paddle, paypal,
+    razorpay, reference, stripe, told::Told,
 };
 use crate::{
     Timestamp,
@@ -206,12 +206,12 @@ impl Provider {
             Self::Reference => Some(reference::API),
             Self::Stripe => Some(stripe::API),
             Self::Mollie | Self::MollieNext => Some(mollie::API),
-            Self::Paypal
+            Self::Paypal => Some(paypal::API),
+            Self::Paddle => Some(paddle::API),
+            Self::Razorpay => Some(razorpay::API),
             // Adyen tells by webhooks and reports only.
-            | Self::Adyen
-            | Self::Paddle
+            Self::Adyen
             | Self::LemonSqueezy
-            | Self::Razorpay
             | Self::CoinbaseCommerce
             | Self::CoinbaseBusiness
             | Self::Tebex
@@ -228,11 +228,11 @@ impl Provider {
             Self::Reference => reference::questions(about),
             Self::Stripe => stripe::questions(about),
             Self::Mollie | Self::MollieNext => mollie::questions(about),
-            Self::Paypal
-            | Self::Adyen
-            | Self::Paddle
+            Self::Paypal => paypal::questions(about),
+            Self::Paddle => paddle::questions(about),
+            Self::Razorpay => razorpay::questions(about),
+            Self::Adyen
             | Self::LemonSqueezy
-            | Self::Razorpay
             | Self::CoinbaseCommerce
             | Self::CoinbaseBusiness
             | Self::Tebex

@@ -1,7 +1,7 @@
 //! What a source may have as its secret. One with which nothing could ever be verified is refused when it
 //! is given, instead of every webhook that comes later.
 
-use super::{Provider, adyen, standard};
+use super::{Provider, adyen, paddle, razorpay, standard, stripe};
 use thiserror::Error;
 
 const BYTES: std::ops::RangeInclusive<usize> = 8..=500;
@@ -48,14 +48,14 @@ impl Provider {
         }
         match self {
             Self::Adyen => adyen::check_secret(secret),
+            Self::Paddle => paddle::check_secret(secret),
+            Self::Razorpay => razorpay::check_secret(secret),
             Self::Standard => standard::check_secret(secret),
+            Self::Stripe => stripe::check_secret(secret),
             // Their signatures take the text as it is.
             Self::Reference
-            | Self::Stripe
-            | Self::Paddle
             | Self::LemonSqueezy
             | Self::MollieNext
-            | Self::Razorpay
             | Self::CoinbaseCommerce
             | Self::CoinbaseBusiness
             | Self::Tebex => Ok(()),

@@ -46,8 +46,9 @@ struct CreateBody {
     /// and `standard`; the others make theirs and must be given it. Not for `mollie` and `paypal`.
     #[schema(min_length = 8, max_length = 500)]
     secret: Option<String>,
-    /// Of the provider's own API: for `mollie`, and to ask about orders that stay open (`stripe`,
-    /// `mollie`, `mollie_next`, `reference`: its merchant's id, a colon and the key).
+    /// Of the provider's own API: for `mollie`, for thin events of `stripe`, and to ask about orders that
+    /// stay open. A pair with a colon between for `paypal` (client id and secret), `razorpay` (key id and
+    /// key secret) and `reference` (merchant's id and key).
     #[schema(max_length = 500)]
     api_key: Option<String>,
     #[serde(flatten)]

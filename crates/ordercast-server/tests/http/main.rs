@@ -22,6 +22,7 @@ mod order_tokens;
 mod orders;
 mod paypal;
 mod projects;
+mod provider_traps;
 mod providers;
 mod raw_socket;
 mod receiver;

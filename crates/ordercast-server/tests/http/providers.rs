@@ -527,7 +527,7 @@ async fn each_provider_gets_the_answer_that_it_expects() {
         &data_encoding::HEXUPPER.decode(key.as_bytes()).expect("hex"),
     );
     let signature = data_encoding::BASE64.encode(hmac::sign(&key, signed.as_bytes()).as_ref());
-    let body = json!({ "live": "false", "notificationItems": [{ "NotificationRequestItem": {
+    let body = json!({ "live": "true", "notificationItems": [{ "NotificationRequestItem": {
         "additionalData": { "hmacSignature": signature }, "eventCode": "AUTHORISATION", "success": "true",
         "pspReference": "A", "merchantAccountCode": "Shop", "merchantReference": order.to_string(),
         "amount": { "value": 199, "currency": "USD" } } }] });
@@ -556,7 +556,7 @@ async fn each_provider_gets_the_answer_that_it_expects() {
         item("D", second, Some(199)),
         item("B", first, Some(199)),
     ];
-    let body = json!({ "live": "false", "notificationItems": items });
+    let body = json!({ "live": "true", "notificationItems": items });
     let answer = f.send(Method::POST, path, &[], body.to_string()).await;
     assert_eq!(
         (answer.status, answer.text.as_str()),
