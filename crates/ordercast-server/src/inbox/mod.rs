@@ -173,6 +173,9 @@ impl Inbox {
         self.certificates
             .verify((sending, &self.asking), &transmission, api_url)
             .await?;
+        transmission
+            .check_fresh(clock::now())
+            .map_err(|why| Unopened::Refused(why.into()))?;
         let id = request.header("paypal-transmission-id").unwrap_or_default();
         Ok(Transmission {
             // It is signed; it is no key of ours at any length.

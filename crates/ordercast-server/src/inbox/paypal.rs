@@ -4,7 +4,7 @@
 use super::{Unopened, refused::Refusal};
 use crate::{clock, delivery::sending::Sending, outbound::guard::TargetUrl};
 use http::HeaderMap;
-use ordercast_core::provider::PaypalTransmission;
+use ordercast_core::provider::{PaypalTransmission, is_paypals_name};
 use parking_lot::Mutex;
 use rustls_native_certs::load_native_certs;
 use std::{fmt, sync::Arc, time::Duration};
@@ -137,7 +137,8 @@ fn is_paypals(url: &TargetUrl, address: &str, api_url: Option<&str>) -> bool {
     (is_theirs && url.url().scheme() == "https") || is_named
 }
 
-/// RSA-SHA256 by the first certificate, which the others lead to a root from.
+/// RSA-SHA256 by the first certificate, which is PayPal's by its name, and from which the others lead to a
+/// root: a public authority gives certificates to anybody.
 pub fn is_signed(
     chain: &[CertificateDer<'static>],
     roots: &RootCertStore,
@@ -164,6 +165,7 @@ pub fn is_signed(
         .is_ok();
     let signed = transmission.signed.as_bytes();
     is_trusted
+        && certificate.valid_dns_names().any(is_paypals_name)
         && certificate
             .verify_signature(RSA_PKCS1_2048_8192_SHA256, signed, &transmission.signature)
             .is_ok()

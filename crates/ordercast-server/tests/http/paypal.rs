@@ -1,7 +1,8 @@
-//! PayPal's certificate path, with a certificate authority of our own.
+//! PayPal's certificate path, with a certificate authority of our own: which certificates count, for
+//! which bodies, and how long.
 
 use super::{
-    support::{Fixture, start_with},
+    support::{Fixture, start_with, unix_now},
     webhooks::loopback,
 };
 use aws_lc_rs::{rand::SystemRandom, rsa, signature};
@@ -17,6 +18,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 struct Paypal {
     base: String,
@@ -40,15 +42,17 @@ async fn start() -> (Fixture, Value, Paypal) {
         let certificate = params.self_signed(&key).expect("signed");
         (certificate.pem(), Issuer::new(params, key))
     };
-    let leaf = |issuer: &Issuer<'_, KeyPair>| {
-        let names = vec!["messageverificationcerts.paypal.com".to_owned()];
-        let mut params = CertificateParams::new(names).expect("params");
+    let leaf = |issuer: &Issuer<'_, KeyPair>, name: &str| {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("params");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.signed_by(&leaf_key, issuer).expect("signed").pem()
     };
     let (root, issuer) = authority();
     let (_, stranger) = authority();
-    let (trusted, foreign) = (leaf(&issuer), leaf(&stranger));
+    let paypals = "messageverificationcerts.paypal.com";
+    let (trusted, foreign) = (leaf(&issuer, paypals), leaf(&stranger, paypals));
+    // A public authority gives one to anybody.
+    let anybodys = leaf(&issuer, "shop.example");
     let fetched = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&fetched);
     let give_trusted = async move || {
@@ -57,7 +61,8 @@ async fn start() -> (Fixture, Value, Paypal) {
     };
     let router = Router::new()
         .route("/certs/trusted", get(give_trusted))
-        .route("/certs/foreign", get(async move || foreign));
+        .route("/certs/foreign", get(async move || foreign))
+        .route("/certs/anybodys", get(async move || anybodys));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
@@ -82,8 +87,24 @@ async fn start() -> (Fixture, Value, Paypal) {
 
 impl Paypal {
     fn headers(&self, body: &str, webhook: &str, certificate: &str) -> Vec<(&'static str, String)> {
+        self.headers_of(body, webhook, certificate, 0)
+    }
+
+    /// Signed so many seconds ago.
+    fn headers_of(
+        &self,
+        body: &str,
+        webhook: &str,
+        certificate: &str,
+        age_seconds: i64,
+    ) -> Vec<(&'static str, String)> {
+        let made_at = i64::try_from(unix_now()).expect("a time") - age_seconds;
+        let made_at = OffsetDateTime::from_unix_timestamp(made_at)
+            .expect("a time")
+            .format(&Rfc3339)
+            .expect("a time");
         let checksum = crc32fast::hash(body.as_bytes());
-        let signed = format!("T-1|2026-11-23T10:00:00Z|{webhook}|{checksum}");
+        let signed = format!("T-1|{made_at}|{webhook}|{checksum}");
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key
             .sign(
@@ -95,10 +116,7 @@ impl Paypal {
             .expect("signed");
         vec![
             ("paypal-transmission-id", "T-1".to_owned()),
-            (
-                "paypal-transmission-time",
-                "2026-11-23T10:00:00Z".to_owned(),
-            ),
+            ("paypal-transmission-time", made_at),
             ("paypal-transmission-sig", BASE64.encode(&signature)),
             ("paypal-cert-url", certificate.to_owned()),
             ("paypal-auth-algo", "SHA256withRSA".to_owned()),
@@ -144,6 +162,21 @@ async fn only_what_paypal_signed_for_this_webhook_counts() {
         (
             "another authority",
             paypal.headers(&body, "WH-OURS", &format!("{}/certs/foreign", paypal.base)),
+            body.clone(),
+        ),
+        (
+            "a certificate of anybody else",
+            paypal.headers(&body, "WH-OURS", &format!("{}/certs/anybodys", paypal.base)),
+            body.clone(),
+        ),
+        (
+            "four days old",
+            paypal.headers_of(&body, "WH-OURS", &trusted, 4 * 86_400),
+            body.clone(),
+        ),
+        (
+            "of tomorrow",
+            paypal.headers_of(&body, "WH-OURS", &trusted, -86_400),
             body.clone(),
         ),
         (
