@@ -51,7 +51,7 @@ class Demo:
         self.webhook_secret = found["webhook_secret"]
         keys = tomllib.loads((Path(self._folder.name) / "demo-keys.toml").read_text())
         self.http = httpx.Client(base_url=self.url, timeout=PATIENCE_SECONDS, trust_env=False)
-        self._key = keys["api_key"]
+        self.api_key = keys["api_key"]
 
     def _read(self, lines: queue.Queue) -> None:
         for line in self._process.stdout:
@@ -71,7 +71,7 @@ class Demo:
         answer = self.http.request(
             method,
             f"/v1/projects/1/{path}",
-            headers={"Authorization": f"Bearer {self._key}"},
+            headers={"Authorization": f"Bearer {self.api_key}"},
             json=body or None,
         )
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
