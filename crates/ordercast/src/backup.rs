@@ -1,4 +1,4 @@
-//! `ordercast backup` and `ordercast restore`.
+//! `ordercast backup`, `ordercast restore` and `ordercast compact`.
 
 use anyhow::Context;
 use clap::Args;
@@ -52,6 +52,45 @@ pub struct RestoreArgs {
     /// Put it in the place of the database that is there, which is kept under another name
     #[arg(long)]
     replace: bool,
+}
+
+const COMPACT_HELP: &str = "\
+Stop the server first. The database is written anew without the room that deleted rows have left; it
+takes as much free room as the file has. A file of an older version shrinks by itself from then on.
+
+Example:
+  ordercast compact --data-dir /var/lib/ordercast";
+
+#[derive(Debug, Args)]
+#[command(after_help = COMPACT_HELP)]
+pub struct CompactArgs {
+    /// Folder of the database
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "ordercast-data",
+        env = "ORDERCAST_DATA_DIR"
+    )]
+    data_dir: PathBuf,
+}
+
+pub fn compact(args: &CompactArgs) -> anyhow::Result<()> {
+    let database = args.data_dir.join(DATABASE);
+    let bytes = || -> anyhow::Result<u64> {
+        let metadata = std::fs::metadata(&database);
+        Ok(metadata
+            .with_context(|| format!("there is no database {}", database.display()))?
+            .len())
+    };
+    let before = bytes()?;
+    ordercast_store::compact(&database)?;
+    println!(
+        "{}: {}, was {}",
+        database.display(),
+        size(bytes()?),
+        size(before)
+    );
+    Ok(())
 }
 
 pub fn backup(args: &BackupArgs) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@ mod doctor;
 mod hidden;
 mod inbox;
 mod listen;
+mod logging;
 mod project_api;
 mod serve;
 mod token;
@@ -66,6 +67,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a database from a backup
     Restore(backup::RestoreArgs),
+    /// Write the database of a stopped server anew, without unused room
+    Compact(backup::CompactArgs),
     /// Check configuration, data folder, database and clock, and say what to do
     Doctor(doctor::DoctorArgs),
     /// Measure: load generators for this server
@@ -82,14 +85,16 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("ordercast: cannot start the runtime: {error}");
+            logging::say(format_args!("cannot start the runtime: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command)) {
+    let ended = runtime.block_on(run(cli.command));
+    logging::flush();
+    match ended {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("ordercast: {error:#}");
+            logging::say(format_args!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -106,6 +111,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Inbox(command) => inbox::run(command).await?,
         Command::Backup(args) => backup::backup(&args)?,
         Command::Restore(args) => backup::restore(&args)?,
+        Command::Compact(args) => backup::compact(&args)?,
         Command::Bench(args) => bench::run(args).await?,
         Command::Catalogue(command) => catalogue::run(command).await?,
         // Their findings are their exit code.

@@ -1,13 +1,13 @@
-//! `ordercast serve`, and what it shares with the demo: logging, signals, the orderly end.
+//! `ordercast serve`, and what it shares with the demo: settings, signals, the orderly end.
 
+use crate::logging;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use ordercast_server::{
     Bound, Server,
     config::{Config, Partial},
 };
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, time::Duration};
-use tracing_subscriber::EnvFilter;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 const AFTER_HELP: &str = "\
 Settings come from, the later the stronger: built-in defaults, the file of --config, environment
@@ -69,7 +69,7 @@ impl Settings {
 }
 
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
-    start_logging(&args.settings)?;
+    logging::start(&args.settings)?;
     let config = Config::load(args.settings.partial(), args.config.as_deref())?;
     let drain = Duration::from_secs(config.drain_seconds.into());
     let has_own_root_key = config.root_key.is_some();
@@ -133,24 +133,4 @@ async fn signal() -> std::io::Result<&'static str> {
 #[cfg(not(unix))]
 async fn signal() -> std::io::Result<&'static str> {
     tokio::signal::ctrl_c().await.map(|()| "Ctrl-C")
-}
-
-/// To stderr: stdout is for what a command answers.
-pub fn start_logging(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log).with_context(|| {
-        format!(
-            "--log {:?} is not a filter; use for example info or ordercast_server=debug",
-            settings.log
-        )
-    })?;
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt()
-        .with_ansi(colour)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match settings.log_format {
-        LogFormat::Text => builder.with_target(false).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
-    Ok(())
 }

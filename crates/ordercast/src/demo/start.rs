@@ -2,7 +2,8 @@
 
 use crate::{
     demo::{self, Demo, backend},
-    serve::{Settings, run_until_signal, start_logging},
+    logging,
+    serve::{Settings, run_until_signal},
 };
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -111,7 +112,10 @@ impl Keys {
         Ok(NewProject {
             id: Some(self.project_id),
             name: "Demo store".to_owned(),
-            settings: ordercast_store::Settings::default(),
+            settings: ordercast_store::Settings {
+                guests: true,
+                ..ordercast_store::Settings::default()
+            },
             credentials: vec![
                 (
                     CredentialKind::ApiKey,
@@ -135,7 +139,7 @@ impl Keys {
 }
 
 pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
-    start_logging(&args.settings)?;
+    logging::start(&args.settings)?;
     let mut flags = args.settings.partial();
     flags
         .data_dir

@@ -1,0 +1,160 @@
+//! A server whose log cannot be written serves all the same: nobody reads it, its reader has gone, or the
+//! disk behind it is full.
+
+#![cfg(unix)]
+
+use serde_json::Value;
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+};
+
+/// Far more than a full queue takes at the level at which the tests log.
+const REQUESTS_MAX: usize = 100_000;
+
+/// Killed when dropped.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(address: &str, stderr: Stdio) -> (Child, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("folder");
+    let child = Command::new(env!("CARGO_BIN_EXE_ordercast"))
+        .args(["serve", "--listen", address, "--log-format", "json"])
+        .args(["--log", "trace", "--data-dir"])
+        .arg(folder.path())
+        .stderr(stderr)
+        .spawn()
+        .expect("starts");
+    (child, folder)
+}
+
+/// With the reader of its log.
+fn piped() -> (Server, BufReader<std::process::ChildStderr>) {
+    let (mut child, folder) = serve("127.0.0.1:0", Stdio::piped());
+    let mut log = BufReader::new(child.stderr.take().expect("stderr"));
+    let address = log
+        .by_ref()
+        .lines()
+        .map_while(Result::ok)
+        .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
+        .find(|line| line["message"] == "serving")
+        .and_then(|line| line["address"].as_str()?.parse().ok())
+        .expect("says where it serves");
+    let server = Server {
+        child,
+        address,
+        _folder: folder,
+    };
+    (server, log)
+}
+
+impl Server {
+    fn connect(&self) -> BufReader<TcpStream> {
+        let connected =
+            std::iter::repeat_with(|| TcpStream::connect(self.address)).find_map(Result::ok);
+        BufReader::new(connected.expect("connected"))
+    }
+
+    /// Refuses a credential, which it logs, until the counter of such lines is above zero.
+    fn logs_until(&self, result: &str) {
+        let mut connection = self.connect();
+        let counter = format!("ordercast_log_lines_total{{result=\"{result}\"}}");
+        for round in 0..REQUESTS_MAX {
+            let head = "authorization: Bearer x.y.z\r\n";
+            let (status, _) = ask(&mut connection, "/api/v2/project/1/cart", head);
+            assert_eq!(status, 401);
+            if round % 100 == 0 {
+                let (status, metrics) = ask(&mut connection, "/metrics", "");
+                assert_eq!(status, 200);
+                let value = metrics.lines().find_map(|line| line.strip_prefix(&counter));
+                if value.is_some_and(|value| value.trim() != "0") {
+                    return;
+                }
+            }
+        }
+        panic!("no line was {result}");
+    }
+
+    fn check(&self) {
+        let (status, _) = ask(&mut self.connect(), "/health", "");
+        assert_eq!(status, 200);
+    }
+}
+
+fn ask(connection: &mut BufReader<TcpStream>, path: &str, head: &str) -> (u16, String) {
+    write!(
+        connection.get_mut(),
+        "GET {path} HTTP/1.1\r\nhost: test\r\n{head}\r\n"
+    )
+    .expect("asked");
+    let mut line = String::new();
+    connection.read_line(&mut line).expect("answered");
+    let status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    let mut length = 0;
+    loop {
+        line.clear();
+        connection.read_line(&mut line).expect("a head");
+        let Some((name, value)) = line.split_once(':') else {
+            break;
+        };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().expect("a length");
+        }
+    }
+    let mut body = vec![0; length];
+    connection.read_exact(&mut body).expect("a body");
+    let body = String::from_utf8(body).expect("text");
+    (status.unwrap_or_else(|| panic!("no status: {line}")), body)
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let (server, log) = piped();
+    server.logs_until("dropped");
+    server.check();
+    drop(log);
+}
+
+#[test]
+fn a_log_whose_reader_has_gone_stops_nothing() {
+    let (server, log) = piped();
+    drop(log);
+    server.logs_until("failed");
+    server.check();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_log_on_a_full_disk_stops_nothing() {
+    let full = File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux");
+    // Where it serves is said nowhere.
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("address");
+    drop(free);
+    let (child, folder) = serve(&address.to_string(), full.into());
+    let server = Server {
+        child,
+        address,
+        _folder: folder,
+    };
+    server.logs_until("failed");
+    server.check();
+}
