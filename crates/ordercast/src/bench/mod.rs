@@ -1,6 +1,8 @@
 //! `ordercast bench`: load generators, so that anybody can check our figures on their own machine.
 
 mod dial;
+mod fairness;
+mod growth;
 mod http;
 mod orders;
 mod process;
@@ -25,6 +27,10 @@ pub struct BenchArgs {
 enum What {
     /// Orders: durable changes, the writer alone, polling, growth, size on disk
     Orders(orders::OrdersArgs),
+    /// Fairness: another tenant's answers beside one that asks as fast as it can
+    Fairness(fairness::FairnessArgs),
+    /// Growth: what a year of orders costs, and the upkeep of it
+    Growth(growth::GrowthArgs),
     /// Realtime: idle buyers, churn, latency, bursts, reconnecting
     Realtime(Box<realtime::RealtimeArgs>),
     /// Webhooks: deliveries a second, healthy endpoints beside failing ones, memory of what waits
@@ -34,6 +40,8 @@ enum What {
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     match args.what {
         What::Orders(args) => orders::run(&args).await,
+        What::Fairness(args) => fairness::run(&args).await,
+        What::Growth(args) => growth::run(&args).await,
         What::Realtime(args) => realtime::run(&args).await,
         What::Webhooks(args) => webhooks::run(&args).await,
     }

@@ -251,11 +251,11 @@ async fn write_alone(folder: &Path, seconds: u64) -> anyhow::Result<(f64, f64)> 
 
 const PROJECT: i64 = 1;
 
-fn project() -> anyhow::Result<ProjectId> {
+pub(super) fn project() -> anyhow::Result<ProjectId> {
     Ok(ProjectId::new(PROJECT)?)
 }
 
-async fn open(path: &Path) -> anyhow::Result<Store> {
+pub(super) async fn open(path: &Path) -> anyhow::Result<Store> {
     let store = Store::open(path, clock::now(), 1, |_| ())?;
     let new = NewProject {
         id: Some(project()?),
@@ -269,7 +269,7 @@ async fn open(path: &Path) -> anyhow::Result<Store> {
     Ok(store)
 }
 
-async fn submit(store: &Store, change: Change) -> anyhow::Result<Outcome> {
+pub(super) async fn submit(store: &Store, change: Change) -> anyhow::Result<Outcome> {
     let at = clock::now();
     let submission = Submission {
         change,

@@ -15,7 +15,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-const ROOT_KEY: &str = "root-key-of-the-benchmark-0123456789abcdef";
+pub const ROOT_KEY: &str = "root-key-of-the-benchmark-0123456789abcdef";
 pub const JWT_SECRET: &str = "jwt-secret-of-the-benchmark-0123456789ab";
 
 /// Killed when dropped.
@@ -31,22 +31,35 @@ pub struct Server {
 
 const NO_LIMIT: &str = "1000000000";
 
+/// How much callers may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// One key and one buyer stand for thousands; the cost of counting stays in.
+    None,
+    /// Those that a server has.
+    Usual,
+}
+
 impl Server {
     /// On the first core; this process goes to the last one.
     pub async fn start_apart(folder: &Path, cores: usize, tls: bool) -> anyhow::Result<Self> {
         let pair = if tls { Some(Pair::make(folder)?) } else { None };
         // The child takes over what the thread that starts it may use.
         process::pin(0)?;
-        let child = Self::spawn(folder, pair.as_ref());
+        let child = Self::spawn(folder, pair.as_ref(), Limits::None);
         process::pin_all(cores - 1)?;
         Self::started(child?, pair).await
     }
 
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
-        Self::started(Self::spawn(folder, None)?, None).await
+        Self::start_with(folder, Limits::None).await
     }
 
-    fn spawn(folder: &Path, pair: Option<&Pair>) -> anyhow::Result<Child> {
+    pub async fn start_with(folder: &Path, limits: Limits) -> anyhow::Result<Self> {
+        Self::started(Self::spawn(folder, None, limits)?, None).await
+    }
+
+    fn spawn(folder: &Path, pair: Option<&Pair>, limits: Limits) -> anyhow::Result<Child> {
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut command = Command::new(program);
         if let Some(pair) = pair {
@@ -54,15 +67,17 @@ impl Server {
                 .env("ORDERCAST_TLS_CERTIFICATE", &pair.certificate)
                 .env("ORDERCAST_TLS_KEY", &pair.key);
         }
+        if limits == Limits::None {
+            command
+                .env("ORDERCAST_REQUESTS_PER_KEY", NO_LIMIT)
+                .env("ORDERCAST_ORDERS_PER_BUYER", NO_LIMIT)
+                .env("ORDERCAST_POLLS_PER_ORDER", NO_LIMIT);
+        }
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
             .arg("--data-dir")
             .arg(folder.join("data"))
             .env("ORDERCAST_ROOT_KEY", ROOT_KEY)
-            // One key and one buyer stand for thousands; the cost of counting stays in.
-            .env("ORDERCAST_REQUESTS_PER_KEY", NO_LIMIT)
-            .env("ORDERCAST_ORDERS_PER_BUYER", NO_LIMIT)
-            .env("ORDERCAST_POLLS_PER_ORDER", NO_LIMIT)
             .env("ORDERCAST_CONNECTIONS_PER_IP", NO_LIMIT)
             // Receivers are on this machine.
             .env("ORDERCAST_WEBHOOK_HTTP", "true")
