@@ -5,11 +5,30 @@ mod scope;
 pub use scope::{Scope, Scopes, UnknownScope};
 
 use crate::ids::{OrderId, ProjectId, UserId};
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 
-/// Ids that begin so are guests': buyers without an account, who name themselves in a header. Nobody
-/// proves such an id, so no user JWT may carry one, or a guest could take on a user's id, or a user a
-/// guest's.
+/// Ids that begin so are guests': buyers without an account, who show a secret of their own making. No user
+/// JWT may carry one, or a guest could take on a user's id, or a user a guest's.
 pub const GUEST_PREFIX: &str = "guest:";
+
+/// Bytes of the hash that names a guest.
+const GUEST_HASH_BYTES: usize = 20;
+
+/// Names the guest who has this secret. What a guest's client sends proves that it is the guest, so it is
+/// kept to itself: others see its hash, and who has that has nothing.
+///
+/// # Panics
+/// Never: the name is short and visible.
+#[must_use]
+pub fn guest_id(project: ProjectId, secret: &str) -> UserId {
+    let hash = Sha256::digest(format!("ordercast guest\n{project}\n{secret}"));
+    let hash = HEXLOWER.encode(&hash[..GUEST_HASH_BYTES]);
+    match UserId::new(&format!("{GUEST_PREFIX}{hash}")) {
+        Ok(user) => user,
+        Err(error) => unreachable!("a guest's id: {error}"),
+    }
+}
 
 /// A caller whose credential was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]

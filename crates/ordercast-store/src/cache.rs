@@ -7,30 +7,28 @@
 use crate::{
     read::Found,
     turns::{Reading, Turns},
+    weighted::WeightedLru,
 };
-use lru::LruCache;
-use metrics::{Counter, counter, gauge};
+use metrics::{Counter, Gauge, counter, gauge};
 use ordercast_core::{OrderId, ProjectId};
 use parking_lot::Mutex;
-use std::{fmt, num::NonZeroUsize, sync::Arc};
+use std::{fmt, sync::Arc};
 
 const SHARDS: usize = 16;
-/// Orders; about 1 KB each.
-const CAPACITY: usize = 65_536;
-const SHARD_CAPACITY: NonZeroUsize = match NonZeroUsize::new(CAPACITY / SHARDS) {
-    Some(capacity) => capacity,
-    None => NonZeroUsize::MIN,
-};
+/// Of what orders may take, the part for finding them by their internal keys.
+const KEYS_PART: usize = 16;
 
 type Key = (ProjectId, OrderId);
 
 pub(crate) struct OrderCache {
-    shards: Vec<Mutex<LruCache<Key, Arc<Found>>>>,
+    shards: Vec<Mutex<WeightedLru<Key, Arc<Found>>>>,
     /// From the internal key, which payment tokens carry. It never changes.
-    keys: Vec<Mutex<LruCache<i64, Key>>>,
+    keys: Vec<Mutex<WeightedLru<i64, Key>>>,
     turns: Turns,
     hits: Counter,
     misses: Counter,
+    entries: Gauge,
+    bytes: Gauge,
 }
 
 impl fmt::Debug for OrderCache {
@@ -40,25 +38,29 @@ impl fmt::Debug for OrderCache {
 }
 
 impl OrderCache {
-    pub(crate) fn new() -> Self {
+    /// Bound: `bytes_max`, of all orders together.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        let (keys, orders) = (bytes_max / KEYS_PART, bytes_max - bytes_max / KEYS_PART);
         Self {
             shards: (0..SHARDS)
-                .map(|_| Mutex::new(LruCache::new(SHARD_CAPACITY)))
+                .map(|_| Mutex::new(WeightedLru::new(orders / SHARDS)))
                 .collect(),
             keys: (0..SHARDS)
-                .map(|_| Mutex::new(LruCache::new(SHARD_CAPACITY)))
+                .map(|_| Mutex::new(WeightedLru::new(keys / SHARDS)))
                 .collect(),
+            entries: gauge!("ordercast_order_cache_entries"),
+            bytes: gauge!("ordercast_order_cache_bytes"),
             turns: Turns::default(),
             hits: counter!("ordercast_order_cache_total", "result" => "hit"),
             misses: counter!("ordercast_order_cache_total", "result" => "miss"),
         }
     }
 
-    fn shard(&self, key: Key) -> &Mutex<LruCache<Key, Arc<Found>>> {
+    fn shard(&self, key: Key) -> &Mutex<WeightedLru<Key, Arc<Found>>> {
         &self.shards[key.1.get() as usize % SHARDS]
     }
 
-    fn key_shard(&self, order_key: i64) -> &Mutex<LruCache<i64, Key>> {
+    fn key_shard(&self, order_key: i64) -> &Mutex<WeightedLru<i64, Key>> {
         &self.keys[usize::try_from(order_key).unwrap_or(0) % SHARDS]
     }
 
@@ -89,10 +91,8 @@ impl OrderCache {
         let key = (found.order.project, found.order.id);
         let mut shard = self.shard(key).lock();
         if self.turns.is_current(reading) {
-            shard.put(key, Arc::clone(found));
-            self.key_shard(found.order_key)
-                .lock()
-                .put(found.order_key, key);
+            shard.put(key, Arc::clone(found), found.bytes());
+            self.keep_key(found, key);
         }
     }
 
@@ -106,14 +106,31 @@ impl OrderCache {
         self.turns.turn();
         for found in orders {
             let key = (found.order.project, found.order.id);
-            self.key_shard(found.order_key)
+            self.keep_key(found, key);
+            self.shard(key)
                 .lock()
-                .put(found.order_key, key);
-            self.shard(key).lock().put(key, Arc::clone(found));
+                .put(key, Arc::clone(found), found.bytes());
         }
-        let entries: usize = self.shards.iter().map(|shard| shard.lock().len()).sum();
-        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
-        gauge!("ordercast_order_cache_entries").set(entries as f64);
+        let sizes = self.shards.iter().map(|shard| shard.lock().size());
+        let (entries, bytes) = sizes.fold((0, 0), |all, shard| (all.0 + shard.0, all.1 + shard.1));
+        #[expect(clippy::cast_precision_loss, reason = "gauges")]
+        {
+            self.entries.set(entries as f64);
+            self.bytes.set(bytes as f64);
+        }
+    }
+
+    fn keep_key(&self, found: &Found, key: Key) {
+        self.key_shard(found.order_key)
+            .lock()
+            .put(found.order_key, key, 0);
+    }
+
+    /// Deleted ones, before their commit is announced.
+    pub(crate) fn forget(&self, project: ProjectId, order: OrderId) {
+        self.shard((project, order))
+            .lock()
+            .remove(&(project, order));
     }
 }
 
@@ -145,6 +162,7 @@ mod tests {
             order_key: 9,
             channel_key: 1,
             token_hash: None,
+            text_bytes: 100,
         }))
     }
 
@@ -155,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_read_before_a_commit_is_not_kept() {
-        let cache = OrderCache::new();
+        let cache = OrderCache::new(1 << 20);
         let reading = cache.reading();
         // The reader has its row in hand; meanwhile the order changes, and is evicted again.
         cache.begin_commit();
@@ -169,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_read_during_a_commit_is_not_kept_after_it() {
-        let cache = OrderCache::new();
+        let cache = OrderCache::new(1 << 20);
         cache.begin_commit();
         let reading = cache.reading();
         cache.committed(std::iter::once(&found(2)));
@@ -180,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_kept_during_a_commit_is_replaced_by_it() {
-        let cache = OrderCache::new();
+        let cache = OrderCache::new(1 << 20);
         cache.begin_commit();
         // Begun after the commit did, read before it ended.
         cache.fill(cache.reading(), &found(1));

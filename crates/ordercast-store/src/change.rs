@@ -4,6 +4,9 @@ use crate::{
     CatalogueItem, Credential, CredentialChange, CredentialOutcome, Failure, Found, Project,
     RequestKey, Source, SourceChange, SourceOutcome, StorefrontChange, StorefrontOutcome,
     WebhookChange, WebhookOutcome,
+    fair::{self, Turn},
+    old::{OldKey, Prune},
+    storefront::PURCHASE_BYTES_MAX,
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
@@ -41,11 +44,15 @@ pub enum Change {
         project: ProjectId,
         order: OrderId,
     },
-    /// Deletes at most `limit` rows that are older than `before`.
+    /// Deletes of these rows, which were found to be older than `before`, as many as hold up nobody.
     Prune {
         what: Prune,
         before: Timestamp,
-        limit: u32,
+        keys: Vec<OldKey>,
+    },
+    /// Gives free pages back to the file system, as many as hold up nobody and at most so many.
+    Shrink {
+        pages: u32,
     },
     /// A verified provider event; stored, then applied, ignored or parked in the same transaction.
     Receive(Box<InboxEntry>),
@@ -61,17 +68,61 @@ pub enum Change {
     Nothing,
 }
 
-/// What may be deleted with age, and what of it stays all the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prune {
-    /// Stored answers; not those of an order that may still be paid or delivered.
-    Idempotency,
-    /// What providers sent; not what waits for its order.
-    Inbox,
-    /// Publications; not the last 100 of a channel.
-    Publications,
-    /// Finished deliveries and their attempts.
-    Deliveries,
+/// What a change without a body of its own holds while it waits; with room to spare.
+const CHANGE_BYTES: usize = 1_024;
+const ITEM_BYTES: usize = 512;
+
+impl Change {
+    /// In whose turn it is written.
+    pub(crate) fn turn(&self) -> Turn {
+        let project = match self {
+            Self::ChangeProject(change) => Some(change.project),
+            Self::CreateOrder(new) => Some(new.project),
+            Self::Request { project, .. } | Self::Expire { project, .. } => Some(*project),
+            Self::Receive(entry) => Some(entry.project),
+            Self::Inbox(change) => change.project(),
+            Self::Storefront(change) => Some(change.project()),
+            Self::Credentials(change) => change.project(),
+            Self::Webhooks(change) => change.project(),
+            Self::Sources(change) => Some(change.project()),
+            Self::CreateProject(_)
+            | Self::Prune { .. }
+            | Self::Shrink { .. }
+            | Self::BeginEpoch(_)
+            | Self::Nothing => None,
+        };
+        project.map_or(fair::SERVER, ProjectId::get)
+    }
+
+    /// About what it holds while it waits.
+    pub(crate) fn bytes(&self) -> usize {
+        let own = match self {
+            Self::CreateOrder(new) => {
+                new.content.checkout.size_bytes() + new.content.items.len() * ITEM_BYTES
+            }
+            Self::Receive(entry) => entry.body.len(),
+            Self::Storefront(change) => match &**change {
+                StorefrontChange::PutItems { items, .. } => items.len() * ITEM_BYTES,
+                StorefrontChange::CreateSession(_) => PURCHASE_BYTES_MAX,
+                StorefrontChange::DeleteItem { .. }
+                | StorefrontChange::Balance(_)
+                | StorefrontChange::Cart(_) => 0,
+            },
+            Self::CreateProject(new) => new.items.len() * ITEM_BYTES,
+            Self::ChangeProject(_)
+            | Self::Request { .. }
+            | Self::Expire { .. }
+            | Self::Prune { .. }
+            | Self::Shrink { .. }
+            | Self::BeginEpoch(_)
+            | Self::Nothing
+            | Self::Inbox(_)
+            | Self::Credentials(_)
+            | Self::Webhooks(_)
+            | Self::Sources(_) => 0,
+        };
+        CHANGE_BYTES + own
+    }
 }
 
 /// A client's position that says that the database was put back to an older state.
@@ -110,6 +161,7 @@ pub struct ProjectChange {
     pub complete_on_ack: Option<bool>,
     pub virtual_price_integers: Option<bool>,
     pub order_lifetime_seconds: Option<u32>,
+    pub guests: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -169,6 +221,16 @@ pub enum InboxChange {
     FlagWaiting { before: Timestamp, limit: u32 },
     /// Those that have waited since `before` wait no longer.
     Expire { before: Timestamp, limit: u32 },
+}
+
+impl InboxChange {
+    /// Whose it is; `None`: the server's own work.
+    const fn project(&self) -> Option<ProjectId> {
+        match self {
+            Self::Dismiss { project, .. } | Self::Match { project, .. } => Some(*project),
+            Self::FlagWaiting { .. } | Self::Expire { .. } => None,
+        }
+    }
 }
 
 /// Why an event cannot be dismissed or matched.
@@ -249,8 +311,14 @@ pub enum Outcome {
     },
     /// Of [`Change::Nothing`] and [`Change::BeginEpoch`].
     Nothing,
-    /// How many rows were deleted.
+    /// How many rows were set aside.
     Pruned(usize),
+    /// How many of the named rows were looked at, the first ones first, and how many of those are
+    /// deleted.
+    Deleted {
+        handled: usize,
+        deleted: usize,
+    },
     NotFound,
     /// An object with this id is there already.
     Exists,

@@ -1,8 +1,8 @@
 //! Keys of projects and tokens of orders: what is kept of them, and how they change.
 
 use crate::{
-    Failure, Found, Secret, Store,
-    sqlite::{credentials, order_tokens},
+    Failure, Found, Project, Secret, Source, Store,
+    sqlite::{credentials, order_tokens, query},
 };
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
@@ -230,6 +230,20 @@ pub enum CredentialChange {
     },
 }
 
+impl CredentialChange {
+    /// Whose it is; `None`: what the server has learned by itself.
+    pub(crate) const fn project(&self) -> Option<ProjectId> {
+        match self {
+            Self::AddKeys { project, .. }
+            | Self::EndKey { project, .. }
+            | Self::SetTokenRules { project, .. }
+            | Self::IssueToken { project, .. }
+            | Self::EndToken { project, .. } => Some(*project),
+            Self::KeepKeySets(_) | Self::KeysUsed(_) => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialOutcome {
     Keys(Vec<Credential>),
@@ -241,7 +255,47 @@ pub enum CredentialOutcome {
     },
 }
 
+/// A project with all that proves who is of it.
+#[derive(Clone, Debug)]
+pub struct ProjectSecrets {
+    pub project: Project,
+    /// Live ones.
+    pub credentials: Vec<Credential>,
+    pub sources: Vec<Source>,
+    pub rules: Option<TokenRules>,
+    pub key_sets: Vec<KeySet>,
+}
+
+impl ProjectSecrets {
+    /// Without any yet.
+    #[must_use]
+    pub const fn of(project: Project) -> Self {
+        Self {
+            project,
+            credentials: Vec::new(),
+            sources: Vec::new(),
+            rules: None,
+            key_sets: Vec::new(),
+        }
+    }
+}
+
 impl Store {
+    /// `None`: there is no such project.
+    ///
+    /// # Errors
+    /// [`Failure`] as for every read.
+    pub async fn project_secrets(
+        &self,
+        project: ProjectId,
+    ) -> Result<Option<ProjectSecrets>, Failure> {
+        let secrets = self.secrets();
+        self.read_short(project, move |connection| {
+            query::project_secrets(connection, &secrets, project)
+        })
+        .await
+    }
+
     /// Keys of a project, live ones first, then newest first; ended ones among the newest 200 only.
     ///
     /// # Errors
@@ -252,8 +306,10 @@ impl Store {
         family: KeyFamily,
     ) -> Result<Vec<Credential>, Failure> {
         let secrets = self.secrets();
-        self.read(move |connection| credentials::of_project(connection, &secrets, project, family))
-            .await
+        self.read_list(project, move |connection| {
+            credentials::of_project(connection, &secrets, project, family)
+        })
+        .await
     }
 
     /// Of all projects: the rules for tokens, and the key sets that addresses gave.
@@ -263,7 +319,7 @@ impl Store {
     pub async fn token_rules(
         &self,
     ) -> Result<(Vec<(ProjectId, TokenRules)>, Vec<KeySet>), Failure> {
-        self.read(|connection| {
+        self.read_work(|connection| {
             Ok((
                 credentials::rules(connection)?,
                 credentials::key_sets(connection)?,
@@ -280,7 +336,7 @@ impl Store {
         &self,
         id: TokenId,
     ) -> Result<Option<(OrderToken, Arc<Found>)>, Failure> {
-        self.read(move |connection| order_tokens::get(connection, id))
+        self.read_key(move |connection| order_tokens::get(connection, id))
             .await
     }
 
@@ -293,7 +349,7 @@ impl Store {
         order_key: i64,
         kind: TokenKind,
     ) -> Result<Vec<OrderToken>, Failure> {
-        self.read(move |connection| order_tokens::of_order(connection, order_key, kind))
+        self.read_key(move |connection| order_tokens::of_order(connection, order_key, kind))
             .await
     }
 }

@@ -7,8 +7,10 @@ mod bell;
 mod cache;
 mod change;
 pub mod credentials;
+mod fair;
 mod feed;
 pub mod list;
+mod old;
 mod read;
 mod recent;
 mod replay;
@@ -21,17 +23,19 @@ mod turns;
 mod vault;
 mod watch;
 pub mod webhooks;
+mod weighted;
 
 pub use bell::{DeliveryBell, Rung};
 pub use change::{
     Applied, Attention, Change, HandleRefusal, Idempotency, InboxChange, InboxEntry, InboxOutcome,
-    InboxState, NewOrder, NewProject, Outcome, ProjectChange, Proof, Prune, Rendered, Submission,
+    InboxState, NewOrder, NewProject, Outcome, ProjectChange, Proof, Rendered, Submission,
     Transmission,
 };
 pub use credentials::{
     Credential, CredentialChange, CredentialKind, CredentialOutcome, KeyFamily, KeySet,
-    NewCredential, OrderToken, TokenEnd, TokenKind, TokenRules,
+    NewCredential, OrderToken, ProjectSecrets, TokenEnd, TokenKind, TokenRules,
 };
+pub use old::{OldKey, OldPlace, OldRows, Pages, Prune};
 pub use feed::{FeedCursor, FeedPlace};
 pub use ordercast_core::{
     catalogue::{CatalogueItem, Listed},
@@ -42,10 +46,12 @@ pub use read::{EventRow, Feed, Found, InboxRow, VersionRow};
 pub use replay::{RequestKey, Scope};
 pub use secret::Secret;
 pub use sources::{InboxBody, InboxFilter, Source, SourceChange, SourceOutcome, SweepWindow};
-pub use sqlite::{BackupError, Examination, OpenError, Progress, Store, backup, examine, restore};
+pub use sqlite::{
+    BackupError, Examination, OpenError, Progress, Store, backup, compact, examine, restore,
+};
 pub use storefront::{StorefrontChange, StorefrontOutcome, StorefrontRefusal};
 pub use vault::{Vault, VaultError};
-pub use watch::OrderWatch;
+pub use watch::{EventWatch, OrderWatch};
 pub use webhooks::{
     Acknowledger, AttemptResult, AttemptRow, Attempted, ClientEvent, ClientEventFilter,
     DeliveryFilter, DeliveryRow, DeliveryState, Disabled, Due, Endpoint, EndpointSecret,
@@ -74,6 +80,8 @@ pub struct Committed {
 pub enum Failure {
     #[error("the store's queue is full")]
     Overloaded,
+    #[error("the read took too long and was given up")]
+    TooSlow,
     #[error("the store is closed")]
     Closed,
     #[error("the disk is full")]
@@ -104,6 +112,8 @@ pub struct Settings {
     /// Virtual prices of *get order* with integers and the currency's description, as the strictest
     /// of the SDKs needs them, instead of the documented strings (store contract, 2.3).
     pub virtual_price_integers: bool,
+    /// Buyers without an account may fill carts and make orders.
+    pub guests: bool,
 }
 
 impl Default for Settings {
@@ -113,6 +123,7 @@ impl Default for Settings {
             complete_on_ack: true,
             order_lifetime_seconds: 24 * 3600,
             virtual_price_integers: false,
+            guests: false,
         }
     }
 }

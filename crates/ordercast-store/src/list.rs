@@ -50,7 +50,9 @@ impl Store {
         limit: usize,
     ) -> Result<Page<Found>, Failure> {
         let page = self
-            .read(move |connection| list::orders(connection, project, &filter, before, limit))
+            .read_list(project, move |connection| {
+                list::orders(connection, project, &filter, before, limit)
+            })
             .await?;
         Ok(Page {
             items: page.items.into_iter().map(Found::new).collect(),

@@ -28,8 +28,15 @@ pub struct Found {
     /// SHA-256 of the secret half of its payment token.
     pub token_hash: Option<Vec<u8>>,
     pub(crate) channel_key: i64,
+    /// As [`OrderRow::text_bytes`].
+    text_bytes: usize,
     rendered: OnceLock<Bytes>,
 }
+
+/// What an order takes in memory beside its texts, with the answer that pollers get.
+const FOUND_BYTES: usize = 1_536;
+/// Parsed, a text takes a few times its length: most of it are lists of small values.
+const PARSED_TIMES: usize = 3;
 
 impl Found {
     pub(crate) fn new(row: OrderRow) -> Self {
@@ -38,6 +45,7 @@ impl Found {
             order_key: row.order_key,
             token_hash: row.token_hash,
             channel_key: row.channel_key,
+            text_bytes: row.text_bytes,
             rendered: OnceLock::new(),
         }
     }
@@ -48,7 +56,19 @@ impl Found {
             order_key: self.order_key,
             channel_key: self.channel_key,
             token_hash: self.token_hash.clone(),
+            text_bytes: self.text_bytes,
         }
+    }
+
+    /// About what it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let raw = self
+            .order
+            .content
+            .checkout
+            .size_bytes()
+            .min(self.text_bytes);
+        FOUND_BYTES + raw + (self.text_bytes - raw) * PARSED_TIMES
     }
 
     /// What pollers get of this version of the order, made once by the first of them.
@@ -114,18 +134,6 @@ pub struct InboxRow {
 }
 
 impl Store {
-    /// Whether the database answers a read.
-    ///
-    /// # Errors
-    /// [`Failure`] when it does not.
-    pub async fn check(&self) -> Result<(), Failure> {
-        if self.has_failed() {
-            return Err(Failure::Closed);
-        }
-        self.read(|connection| connection.query_row("SELECT 1", [], |_| Ok(())))
-            .await
-    }
-
     /// One consistent read of a channel: epoch, top and at most `limit` publications of `range`; from
     /// memory where its newest publications are there and suffice.
     ///
@@ -148,13 +156,15 @@ impl Store {
             }
         };
         let reading = recent.reading();
-        let newest = self.read_short(query(Range::Newest, WINDOW_MAX)).await?;
+        let newest = self
+            .read_short(channel.project, query(Range::Newest, WINDOW_MAX))
+            .await?;
         let window = Window::new(newest);
         let page = window.page(range, limit);
         recent.fill(reading, channel, window);
         match page {
             Some(page) => Ok(page),
-            None => self.read(query(range, limit)).await,
+            None => self.read_short(channel.project, query(range, limit)).await,
         }
     }
 
@@ -202,8 +212,10 @@ impl Store {
         if let Some(found) = self.cache().get(project, id) {
             return Ok(Some(found));
         }
-        self.find(move |connection| rows::order_by_id(connection, project, id))
-            .await
+        self.find(Some(project), move |connection| {
+            rows::order_by_id(connection, project, id)
+        })
+        .await
     }
 
     /// Only if it is in memory.
@@ -220,16 +232,23 @@ impl Store {
         if let Some(found) = self.cache().get_by_key(order_key) {
             return Ok(Some(found));
         }
-        self.find(move |connection| rows::order_by_key(connection, order_key))
-            .await
+        self.find(None, move |connection| {
+            rows::order_by_key(connection, order_key)
+        })
+        .await
     }
 
     pub(crate) async fn find(
         &self,
+        project: Option<ProjectId>,
         query: impl FnOnce(&Connection) -> rusqlite::Result<Option<OrderRow>> + Send + 'static,
     ) -> Result<Option<Arc<Found>>, Failure> {
         let reading = self.cache().reading();
-        let row = self.read_short(move |connection| query(connection)).await?;
+        let query = move |connection: &mut Connection| query(connection);
+        let row = match project {
+            Some(project) => self.read_short(project, query).await?,
+            None => self.read_key(query).await?,
+        };
         let found = row.map(|row| Arc::new(Found::new(row)));
         if let Some(found) = &found {
             self.cache().fill(reading, found);
@@ -240,7 +259,7 @@ impl Store {
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn versions(&self, order_key: i64) -> Result<Vec<VersionRow>, Failure> {
-        self.read(move |connection| query::versions(connection, order_key))
+        self.read_key(move |connection| query::versions(connection, order_key))
             .await
     }
 
@@ -253,7 +272,7 @@ impl Store {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<(ProjectId, OrderId)>, Failure> {
-        self.read(move |connection| upkeep::overdue(connection, now, limit))
+        self.read_work(move |connection| upkeep::overdue(connection, now, limit))
             .await
     }
 
@@ -268,8 +287,10 @@ impl Store {
         after: i64,
         limit: u32,
     ) -> Result<Vec<EventRow>, Failure> {
-        self.read(move |connection| query::events(connection, project, feed, after, limit))
-            .await
+        self.read_list(project, move |connection| {
+            query::events(connection, project, feed, after, limit)
+        })
+        .await
     }
 
     /// The id of the newest event of a project; 0 for none.
@@ -277,8 +298,10 @@ impl Store {
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn newest_event_of(&self, project: ProjectId) -> Result<i64, Failure> {
-        self.read_short(move |connection| numbers::newest_event(connection, project))
-            .await
+        self.read_short(project, move |connection| {
+            numbers::newest_event(connection, project)
+        })
+        .await
     }
 
     /// All projects with their keys: read at start and after a project was created.
@@ -287,7 +310,7 @@ impl Store {
     /// [`Failure`] as for every read.
     pub async fn projects(&self) -> Result<(Vec<Project>, Vec<Credential>, Vec<Source>), Failure> {
         let secrets = self.secrets();
-        self.read(move |connection| query::projects(connection, &secrets))
+        self.read_work(move |connection| query::projects(connection, &secrets))
             .await
     }
 }

@@ -9,8 +9,8 @@
 use crate::{
     Committed,
     turns::{Reading, Turns},
+    weighted::WeightedLru,
 };
-use lru::LruCache;
 use metrics::{Counter, Gauge, counter, gauge};
 use ordercast_core::channel::{Channel, ChannelPage, Epoch, Offset, Publication, Range};
 use parking_lot::Mutex;
@@ -18,19 +18,14 @@ use std::{
     collections::VecDeque,
     fmt,
     hash::{BuildHasher, RandomState},
-    num::NonZeroUsize,
 };
 
-/// Publications of a channel that are kept (guarantees, 3.3.2). Retention keeps as many of every
-/// channel: what is here is in the database too.
+/// Publications of a channel that are kept (guarantees, 3.3.2).
 pub(crate) const WINDOW_MAX: usize = 100;
 const SHARDS: usize = 16;
-/// Channels. One costs 150 bytes and 24 for each publication, so all together 40 MB at the very most.
-const CAPACITY: usize = 16_384;
-const SHARD_CAPACITY: NonZeroUsize = match NonZeroUsize::new(CAPACITY / SHARDS) {
-    Some(capacity) => capacity,
-    None => NonZeroUsize::MIN,
-};
+/// Of a channel beside its publications, with its name.
+const WINDOW_BYTES: usize = 256;
+const PUBLICATION_BYTES: usize = size_of::<Publication>();
 
 /// A channel's newest publications, ascending.
 #[derive(Debug)]
@@ -38,7 +33,7 @@ pub(crate) struct Window {
     epoch: Epoch,
     top: Offset,
     publications: VecDeque<Publication>,
-    /// The epoch has no older ones.
+    /// The epoch has no older ones in the log.
     is_all: bool,
 }
 
@@ -92,6 +87,10 @@ impl Window {
         true
     }
 
+    fn bytes(&self) -> usize {
+        WINDOW_BYTES + self.publications.capacity() * PUBLICATION_BYTES
+    }
+
     /// What the database would answer; `None`: it takes more than is here.
     pub(crate) fn page(&self, range: Range, limit: usize) -> Option<ChannelPage> {
         let newest = || self.publications.iter().rev();
@@ -123,12 +122,13 @@ impl Window {
 }
 
 pub(crate) struct RecentChannels {
-    shards: Vec<Mutex<LruCache<Channel, Window>>>,
+    shards: Vec<Mutex<WeightedLru<Channel, Window>>>,
     hasher: RandomState,
     turns: Turns,
     hits: Counter,
     misses: Counter,
     entries: Gauge,
+    bytes: Gauge,
 }
 
 impl fmt::Debug for RecentChannels {
@@ -138,11 +138,13 @@ impl fmt::Debug for RecentChannels {
 }
 
 impl RecentChannels {
-    pub(crate) fn new() -> Self {
+    /// Bound: `bytes_max`, of all channels together.
+    pub(crate) fn new(bytes_max: usize) -> Self {
         Self {
             shards: (0..SHARDS)
-                .map(|_| Mutex::new(LruCache::new(SHARD_CAPACITY)))
+                .map(|_| Mutex::new(WeightedLru::new(bytes_max / SHARDS)))
                 .collect(),
+            bytes: gauge!("ordercast_channel_window_bytes"),
             hasher: RandomState::new(),
             turns: Turns::default(),
             hits: counter!("ordercast_channel_window_total", "result" => "hit"),
@@ -151,7 +153,7 @@ impl RecentChannels {
         }
     }
 
-    fn shard(&self, channel: &Channel) -> &Mutex<LruCache<Channel, Window>> {
+    fn shard(&self, channel: &Channel) -> &Mutex<WeightedLru<Channel, Window>> {
         let hash = self.hasher.hash_one(channel);
         &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
     }
@@ -184,7 +186,7 @@ impl RecentChannels {
     pub(crate) fn fill(&self, reading: Reading, channel: &Channel, window: Window) {
         let mut shard = self.shard(channel).lock();
         if self.turns.is_current(reading) {
-            self.keep(&mut shard, channel, window);
+            keep(&mut shard, channel, window);
         }
     }
 
@@ -203,16 +205,26 @@ impl RecentChannels {
         } in committed
         {
             let mut shard = self.shard(channel).lock();
-            let window = shard.get_mut(channel);
-            if window.is_some_and(|window| window.append(epoch, publication)) {
+            let append = |window: &mut Window| {
+                let follows = window.append(epoch, publication);
+                (follows, window.bytes())
+            };
+            if shard.change(channel, append) == Some(true) {
                 continue;
             }
             if publication.offset == Offset::ZERO.next() {
                 let window = Window::begun(epoch.clone(), publication.clone());
-                self.keep(&mut shard, channel, window);
-            } else if shard.pop(channel).is_some() {
-                self.entries.decrement(1.0);
+                keep(&mut shard, channel, window);
+            } else {
+                shard.remove(channel);
             }
+        }
+        let sizes = self.shards.iter().map(|shard| shard.lock().size());
+        let (entries, bytes) = sizes.fold((0, 0), |all, shard| (all.0 + shard.0, all.1 + shard.1));
+        #[expect(clippy::cast_precision_loss, reason = "gauges")]
+        {
+            self.entries.set(entries as f64);
+            self.bytes.set(bytes as f64);
         }
     }
 
@@ -222,15 +234,13 @@ impl RecentChannels {
             shard.lock().clear();
         }
         self.entries.set(0.0);
+        self.bytes.set(0.0);
     }
+}
 
-    fn keep(&self, shard: &mut LruCache<Channel, Window>, channel: &Channel, window: Window) {
-        let before = shard.len();
-        shard.put(channel.clone(), window);
-        if shard.len() > before {
-            self.entries.increment(1.0);
-        }
-    }
+fn keep(shard: &mut WeightedLru<Channel, Window>, channel: &Channel, window: Window) {
+    let bytes = window.bytes();
+    shard.put(channel.clone(), window, bytes);
 }
 
 #[cfg(test)]

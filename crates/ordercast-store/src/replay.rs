@@ -62,8 +62,10 @@ impl Store {
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn replay(&self, asked: RequestKey) -> Result<Option<Outcome>, Failure> {
-        self.read(move |connection| replay::find(connection, &asked))
-            .await
+        self.read_short(asked.project, move |connection| {
+            replay::find(connection, &asked)
+        })
+        .await
     }
 }
 

@@ -3,9 +3,9 @@
 use crate::{Failure, Store, sqlite::search};
 use ordercast_core::{ProjectId, Timestamp, order::Order};
 
-/// Orders that a search counts, and how far it skips: both walk an index entry by entry. Who has more
-/// searches a shorter time.
-pub const COUNTED_MAX: u32 = 1_000_000;
+/// Orders that a search counts, and how far it skips: both walk an index entry by entry, a thousand
+/// of them in some 50 us. Who has more searches a shorter time.
+pub const COUNTED_MAX: u32 = 10_000;
 
 #[derive(Clone, Copy, Debug)]
 pub struct OrderSearch {
@@ -33,7 +33,9 @@ impl Store {
         project: ProjectId,
         search: OrderSearch,
     ) -> Result<OrderPage, Failure> {
-        self.read(move |connection| search::orders(connection, project, search))
-            .await
+        self.read_list(project, move |connection| {
+            search::orders(connection, project, search)
+        })
+        .await
     }
 }

@@ -78,6 +78,18 @@ pub enum SourceChange {
     },
 }
 
+impl SourceChange {
+    #[must_use]
+    pub const fn project(&self) -> ProjectId {
+        match self {
+            Self::Create(source) => source.project,
+            Self::Change { project, .. }
+            | Self::Rotate { project, .. }
+            | Self::End { project, .. } => *project,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceOutcome {
     Done,
@@ -115,8 +127,10 @@ impl Store {
         source: SourceId,
         attempt: AttemptId,
     ) -> Result<Option<Arc<Found>>, Failure> {
-        self.find(move |connection| inbox::order_of_attempt(connection, project, &source, &attempt))
-            .await
+        self.find(Some(project), move |connection| {
+            inbox::order_of_attempt(connection, project, &source, &attempt)
+        })
+        .await
     }
 
     /// Of payments as an order calls them, those that this source may be asked about, by their ids there.
@@ -129,7 +143,7 @@ impl Store {
         source: SourceId,
         names: Vec<AttemptId>,
     ) -> Result<Vec<AttemptId>, Failure> {
-        self.read(move |connection| attempts::of_source(connection, project, &source, &names))
+        self.read_work(move |connection| attempts::of_source(connection, project, &source, &names))
             .await
     }
 
@@ -138,7 +152,7 @@ impl Store {
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn inbox_knows(&self, source: SourceId, dedup_key: String) -> Result<bool, Failure> {
-        self.read(move |connection| inbox::knows(connection, &source, &dedup_key))
+        self.read_work(move |connection| inbox::knows(connection, &source, &dedup_key))
             .await
     }
 
@@ -147,7 +161,7 @@ impl Store {
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn waiting_since(&self, before: Timestamp) -> Result<u32, Failure> {
-        self.read(move |connection| inbox::waiting_since(connection, before))
+        self.read_work(move |connection| inbox::waiting_since(connection, before))
             .await
     }
 
@@ -162,8 +176,10 @@ impl Store {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<InboxRow>, Failure> {
-        self.read(move |connection| inbox::entries(connection, project, filter, before, limit))
-            .await
+        self.read_list(project, move |connection| {
+            inbox::entries(connection, project, filter, before, limit)
+        })
+        .await
     }
 
     /// # Errors
@@ -173,8 +189,10 @@ impl Store {
         project: ProjectId,
         id: i64,
     ) -> Result<Option<InboxBody>, Failure> {
-        self.read(move |connection| inbox::entry(connection, project, id))
-            .await
+        self.read_list(project, move |connection| {
+            inbox::entry(connection, project, id)
+        })
+        .await
     }
 
     /// Orders that wait for their money and were made, or end their stated life, in these times; the
@@ -189,7 +207,7 @@ impl Store {
         behind: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Arc<Found>>, Failure> {
-        self.read(move |connection| {
+        self.read_work(move |connection| {
             sources::open_orders(connection, project, window, behind, limit)
         })
         .await

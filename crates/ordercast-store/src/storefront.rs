@@ -59,6 +59,17 @@ pub enum BalanceEdit {
     Add(i64),
 }
 
+impl StorefrontChange {
+    pub(crate) const fn project(&self) -> ProjectId {
+        match self {
+            Self::PutItems { project, .. } | Self::DeleteItem { project, .. } => *project,
+            Self::Balance(change) => change.project,
+            Self::Cart(change) => change.project,
+            Self::CreateSession(new) => new.project,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct CartChange {
     pub project: ProjectId,
@@ -88,6 +99,11 @@ pub struct FilledLine {
     pub line: CartLine,
     pub listed: Option<Listed>,
 }
+
+/// What a payment session may say of its purchase, as JSON.
+pub const PURCHASE_BYTES_MAX: usize = 16 * 1024;
+/// Live payment sessions of one user: a new one ends the oldest.
+pub const SESSIONS_MAX: u32 = 20;
 
 /// A payment that is described by the buyer's client and belongs to no order.
 #[derive(Clone, Debug)]
@@ -140,8 +156,10 @@ impl Store {
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn item(&self, project: ProjectId, sku: Sku) -> Result<Option<Listed>, Failure> {
-        self.read(move |connection| catalogue::get(connection, project, &sku))
-            .await
+        self.read_short(project, move |connection| {
+            catalogue::get(connection, project, &sku)
+        })
+        .await
     }
 
     /// In the order of `skus`; `None` for one that is not there.
@@ -153,7 +171,7 @@ impl Store {
         project: ProjectId,
         skus: Vec<Sku>,
     ) -> Result<Vec<Option<Listed>>, Failure> {
-        self.read(move |connection| {
+        self.read_short(project, move |connection| {
             skus.iter()
                 .map(|sku| catalogue::get(connection, project, sku))
                 .collect()
@@ -171,8 +189,10 @@ impl Store {
         after: Option<Sku>,
         limit: u32,
     ) -> Result<Vec<Listed>, Failure> {
-        self.read(move |connection| catalogue::list(connection, project, after.as_ref(), limit))
-            .await
+        self.read_list(project, move |connection| {
+            catalogue::list(connection, project, after.as_ref(), limit)
+        })
+        .await
     }
 
     /// By currency.
@@ -184,8 +204,10 @@ impl Store {
         project: ProjectId,
         user: UserId,
     ) -> Result<Vec<(Sku, VirtualAmount)>, Failure> {
-        self.read(move |connection| balance::list(connection, project, &user))
-            .await
+        self.read_short(project, move |connection| {
+            balance::list(connection, project, &user)
+        })
+        .await
     }
 
     /// `None`: there is no such cart.
@@ -198,14 +220,16 @@ impl Store {
         user: UserId,
         cart: CartId,
     ) -> Result<Option<Vec<FilledLine>>, Failure> {
-        self.read(move |connection| cart::filled(connection, project, &user, &cart))
-            .await
+        self.read_short(project, move |connection| {
+            cart::filled(connection, project, &user, &cart)
+        })
+        .await
     }
 
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn payment_session(&self, id: i64) -> Result<Option<Session>, Failure> {
-        self.read(move |connection| session::get(connection, id))
+        self.read_key(move |connection| session::get(connection, id))
             .await
     }
 }

@@ -195,6 +195,25 @@ pub enum WebhookChange {
     },
 }
 
+impl WebhookChange {
+    /// Whose it is; `None`: an attempt, which is the server's own work.
+    pub(crate) const fn project(&self) -> Option<ProjectId> {
+        match self {
+            Self::CreateEndpoint(new) => Some(new.project),
+            Self::ChangeEndpoint { project, .. }
+            | Self::EnableEndpoint { project, .. }
+            | Self::DisableEndpoint { project, .. }
+            | Self::EndEndpoint { project, .. }
+            | Self::AddSecret { project, .. }
+            | Self::Resend { project, .. }
+            | Self::Recover { project, .. }
+            | Self::Replay { project, .. }
+            | Self::Acknowledge { project, .. } => Some(*project),
+            Self::Attempted(_) => None,
+        }
+    }
+}
+
 /// Whose events may be acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acknowledger {
@@ -366,8 +385,11 @@ impl Store {
     /// [`Failure`] as for every read.
     pub async fn endpoints(&self, project: Option<ProjectId>) -> Result<Vec<Endpoint>, Failure> {
         let secrets = self.secrets();
-        self.read(move |connection| endpoints::all(connection, &secrets, project))
-            .await
+        let query = move |connection: &mut _| endpoints::all(connection, &secrets, project);
+        match project {
+            Some(project) => self.read_list(project, query).await,
+            None => self.read_work(query).await,
+        }
     }
 
     /// At most `limit` deliveries that are due, and when the next one is if these are all.
@@ -380,7 +402,7 @@ impl Store {
         now: Timestamp,
         limit: u32,
     ) -> Result<(Vec<Due>, Option<Timestamp>), Failure> {
-        self.read(move |connection| due::due(connection, endpoint, now, limit))
+        self.read_work(move |connection| due::due(connection, endpoint, now, limit))
             .await
     }
 
@@ -392,8 +414,10 @@ impl Store {
         endpoint: EndpointId,
         filter: DeliveryFilter,
     ) -> Result<Vec<DeliveryRow>, Failure> {
-        self.read(move |connection| deliveries::list(connection, project, endpoint, filter))
-            .await
+        self.read_list(project, move |connection| {
+            deliveries::list(connection, project, endpoint, filter)
+        })
+        .await
     }
 
     /// One delivery with its attempts, and what is needed to show its body.
@@ -405,8 +429,10 @@ impl Store {
         project: ProjectId,
         delivery: i64,
     ) -> Result<Option<(DeliveryRow, Vec<AttemptRow>, Due)>, Failure> {
-        self.read(move |connection| deliveries::one(connection, project, delivery))
-            .await
+        self.read_list(project, move |connection| {
+            deliveries::one(connection, project, delivery)
+        })
+        .await
     }
 
     /// How many deliveries [`WebhookChange::Recover`] would send again.
@@ -419,8 +445,10 @@ impl Store {
         endpoint: EndpointId,
         since: Timestamp,
     ) -> Result<u32, Failure> {
-        self.read(move |connection| deliveries::recoverable(connection, project, endpoint, since))
-            .await
+        self.read_list(project, move |connection| {
+            deliveries::recoverable(connection, project, endpoint, since)
+        })
+        .await
     }
 
     /// How many events [`WebhookChange::Replay`] would look at and deliveries it would queue.
@@ -433,8 +461,10 @@ impl Store {
         endpoint: EndpointId,
         since: Timestamp,
     ) -> Result<u32, Failure> {
-        self.read(move |connection| deliveries::replayable(connection, project, endpoint, since))
-            .await
+        self.read_list(project, move |connection| {
+            deliveries::replayable(connection, project, endpoint, since)
+        })
+        .await
     }
 
     /// Newest first, with ids below `before`.
@@ -447,8 +477,10 @@ impl Store {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<OperatorEventRow>, Failure> {
-        self.read(move |connection| deliveries::operator_events(connection, project, before, limit))
-            .await
+        self.read_list(project, move |connection| {
+            deliveries::operator_events(connection, project, before, limit)
+        })
+        .await
     }
 
     /// Events of one user, or of one of their orders, that were not processed; ascending by id.
@@ -462,7 +494,7 @@ impl Store {
         order: Option<OrderId>,
         wanted: ClientEventFilter,
     ) -> Result<Vec<ClientEvent>, Failure> {
-        self.read(move |connection| {
+        self.read_list(project, move |connection| {
             buyers::client_events(connection, project, &user, order, &wanted)
         })
         .await

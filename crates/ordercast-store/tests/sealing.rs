@@ -18,7 +18,14 @@ fn vault(text: &str) -> Vault {
 }
 
 fn sealed(path: &Path, key: &str, before: Option<&str>) -> Result<Store, OpenError> {
-    Store::open_sealed(path, AT, 42, (vault(key), before.map(vault)), |_| {})
+    Store::open_sealed(
+        path,
+        AT,
+        42,
+        1 << 24,
+        (vault(key), before.map(vault)),
+        |_| {},
+    )
 }
 
 async fn submit(store: &Store, change: Change) {

@@ -606,18 +606,22 @@ async fn what_is_finished_for_long_is_pruned_with_what_was_said_of_it() {
         news.expect("read").len()
     };
     assert_eq!(news(&world).await, 1);
-    for (day, pruned) in [(0, 0), (1, 2)] {
-        let outcome = world
-            .submit(Change::Prune {
-                what: Prune::Deliveries,
-                before: AT.plus(Duration::from_secs(day * 86_400)),
-                limit: 100,
-            })
-            .await;
-        assert!(
-            matches!(outcome, Outcome::Pruned(rows) if rows == pruned),
-            "day {day}: {outcome:?}"
-        );
+    for (day, pruned) in [(0, 0), (1, 1)] {
+        let before = AT.plus(Duration::from_secs(day * 86_400));
+        for what in [Prune::Deliveries, Prune::OperatorEvents] {
+            let old = world.store().old(what, before, None).await.expect("read");
+            let outcome = world
+                .submit(Change::Prune {
+                    what,
+                    before,
+                    keys: old.keys,
+                })
+                .await;
+            assert!(
+                matches!(outcome, Outcome::Deleted { deleted, .. } if deleted == pruned),
+                "day {day}, {what:?}: {outcome:?}"
+            );
+        }
     }
     assert_eq!(news(&world).await, 0);
     assert_eq!(world.logged_of(dead).await, None, "with its attempts");

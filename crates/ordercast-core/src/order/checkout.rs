@@ -2,7 +2,7 @@
 //! given. Nothing here decides about the order.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use thiserror::Error;
 
 /// Limits of the store contract, 2.3; sizes are ours, because every read of an order reads them.
@@ -11,6 +11,8 @@ pub const CUSTOM_PARAMETERS_BYTES_MAX: usize = 16 * 1024;
 pub const UI_BYTES_MAX: usize = 8 * 1024;
 pub const RETURN_URL_CHARS_MAX: usize = 1_000;
 pub const EXTERNAL_ID_CHARS_MAX: usize = 255;
+/// Of an address, a country, a caption and the like, together.
+const CONTACT_BYTES_MAX: usize = 1_024;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -30,6 +32,17 @@ impl Checkout {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// About what it takes in memory beyond its own size: its longest texts.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let raw = |object: Option<&RawObject>| object.map_or(0, |object| object.text().len());
+        let url = self.settings.return_url.as_ref();
+        raw(self.custom_parameters.as_ref().map(|given| &given.0))
+            + raw(self.settings.ui.as_ref().map(|ui| &ui.0))
+            + url.map_or(0, |url| url.as_str().len())
+            + CONTACT_BYTES_MAX
     }
 }
 
@@ -133,33 +146,63 @@ checked_text!(Country, InvalidCheckout::Country, |text| {
     text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase())
 });
 
+/// An object whose members mean nothing here. Kept as the text that it is stored and handed on as:
+/// parsed, the same takes up to sixteen times the memory.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+struct RawObject(Box<RawValue>);
+
+impl RawObject {
+    /// `None`: it cannot be written, which no map of JSON values is.
+    fn new(members: &Map<String, Value>) -> Option<Self> {
+        serde_json::value::to_raw_value(members).ok().map(Self)
+    }
+
+    fn text(&self) -> &str {
+        self.0.get()
+    }
+
+    fn members(&self) -> Map<String, Value> {
+        // It was one when it was made.
+        serde_json::from_str(self.text()).unwrap_or_default()
+    }
+}
+
+impl PartialEq for RawObject {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for RawObject {}
+
 /// A flat or nested object of the shop's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct CustomParameters(Map<String, Value>);
+pub struct CustomParameters(RawObject);
 
 impl CustomParameters {
     /// # Errors
     /// [`InvalidCheckout::CustomParameters`].
-    pub fn new(members: Map<String, Value>) -> Result<Self, InvalidCheckout> {
-        if CUSTOM_PARAMETERS.contains(&members.len())
-            && size_bytes(&members) <= CUSTOM_PARAMETERS_BYTES_MAX
-        {
-            Ok(Self(members))
-        } else {
-            Err(InvalidCheckout::CustomParameters)
-        }
+    pub fn new(members: &Map<String, Value>) -> Result<Self, InvalidCheckout> {
+        RawObject::new(members)
+            .filter(|raw| {
+                CUSTOM_PARAMETERS.contains(&members.len())
+                    && raw.text().len() <= CUSTOM_PARAMETERS_BYTES_MAX
+            })
+            .map(Self)
+            .ok_or(InvalidCheckout::CustomParameters)
     }
 
     #[must_use]
-    pub const fn members(&self) -> &Map<String, Value> {
-        &self.0
+    pub fn members(&self) -> Map<String, Value> {
+        self.0.members()
     }
 }
 
 impl<'de> Deserialize<'de> for CustomParameters {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Self::new(Map::deserialize(d)?).map_err(serde::de::Error::custom)
+        Self::new(&Map::deserialize(d)?).map_err(serde::de::Error::custom)
     }
 }
 
@@ -207,23 +250,22 @@ impl PaymentSettings {
 /// The page's looks, of a shape that only the page knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Ui(Map<String, Value>);
+pub struct Ui(RawObject);
 
 impl Ui {
     /// # Errors
     /// [`InvalidCheckout::Ui`].
-    pub fn new(members: Map<String, Value>) -> Result<Self, InvalidCheckout> {
-        if size_bytes(&members) <= UI_BYTES_MAX {
-            Ok(Self(members))
-        } else {
-            Err(InvalidCheckout::Ui)
-        }
+    pub fn new(members: &Map<String, Value>) -> Result<Self, InvalidCheckout> {
+        RawObject::new(members)
+            .filter(|raw| raw.text().len() <= UI_BYTES_MAX)
+            .map(Self)
+            .ok_or(InvalidCheckout::Ui)
     }
 }
 
 impl<'de> Deserialize<'de> for Ui {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Self::new(Map::deserialize(d)?).map_err(serde::de::Error::custom)
+        Self::new(&Map::deserialize(d)?).map_err(serde::de::Error::custom)
     }
 }
 
@@ -260,9 +302,4 @@ pub enum ManualRedirection {
     Successful,
     SuccessfulOrCanceled,
     Any,
-}
-
-fn size_bytes(members: &Map<String, Value>) -> usize {
-    // A map of JSON values always serialises.
-    serde_json::to_string(members).map_or(usize::MAX, |text| text.len())
 }

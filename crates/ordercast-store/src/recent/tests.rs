@@ -111,7 +111,7 @@ impl Fixture {
             project: ProjectId::new(1).expect("id"),
             user: UserId::new("alice").expect("id"),
         };
-        let recent = RecentChannels::new();
+        let recent = RecentChannels::new(1 << 20);
         Self { recent, channel }
     }
 
@@ -194,8 +194,8 @@ fn a_window_that_was_kept_during_a_commit_is_completed_by_it() {
 
 #[test]
 fn is_bounded() {
-    let recent = RecentChannels::new();
-    for user in 0..CAPACITY * 2 {
+    let recent = RecentChannels::new(1 << 20);
+    for user in 0..10_000 {
         recent.committed(&[Committed {
             channel: Channel {
                 project: ProjectId::new(1).expect("id"),
@@ -205,6 +205,6 @@ fn is_bounded() {
             publication: publication(1, 0),
         }]);
     }
-    let kept: usize = recent.shards.iter().map(|s| s.lock().len()).sum();
-    assert!(kept <= CAPACITY, "{kept}");
+    let bytes: usize = recent.shards.iter().map(|s| s.lock().size().1).sum();
+    assert!(bytes <= 1 << 20, "{bytes}");
 }

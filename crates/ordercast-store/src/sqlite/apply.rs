@@ -3,7 +3,7 @@
 
 use super::{
     beyond::{self, Given},
-    credentials,
+    credentials, guests,
     identity::{self, Identity},
     inbox,
     memory::{Memory, Receivers},
@@ -63,6 +63,8 @@ pub(super) struct Made {
     pub newest_position: Option<i64>,
     /// Orders that changed, as they are now.
     pub orders: HashMap<(ProjectId, OrderId), Arc<Found>>,
+    /// Orders that are no more.
+    pub deleted: Vec<(ProjectId, OrderId)>,
     /// For whoever sends deliveries.
     pub rung: Rung,
     /// Began with this batch, and the epoch that a client brought to prove that it must.
@@ -165,11 +167,8 @@ impl<'a> Batch<'a> {
                 Some(row) => upkeep::expire(self, row, at),
                 None => Ok(Outcome::NotFound),
             },
-            Change::Prune {
-                what,
-                before,
-                limit,
-            } => upkeep::prune(self.connection, *what, *before, *limit).map(Outcome::Pruned),
+            Change::Prune { what, before, keys } => upkeep::delete(self, *what, *before, keys),
+            Change::Shrink { pages } => upkeep::shrink(self.connection, *pages),
             Change::Receive(entry) => inbox::receive(self, entry, at),
             Change::Inbox(change) => inbox::apply(self, change, at),
             Change::Storefront(change) => storefront::apply(self.connection, change, at),
@@ -274,6 +273,7 @@ impl<'a> Batch<'a> {
         settings.virtual_price_integers = change
             .virtual_price_integers
             .unwrap_or(settings.virtual_price_integers);
+        settings.guests = change.guests.unwrap_or(settings.guests);
         settings.order_lifetime_seconds = change
             .order_lifetime_seconds
             .unwrap_or(settings.order_lifetime_seconds);
@@ -323,6 +323,7 @@ impl<'a> Batch<'a> {
             expires_at: new.cause.at.plus(lifetime),
         };
         let status = order.status();
+        let (content, facets) = (json(&order.content)?, json(&order.facets)?);
         self.connection
             .prepare_cached(
                 "INSERT INTO orders (order_key, project_id, order_id, channel_key, mode, status, \
@@ -337,18 +338,20 @@ impl<'a> Batch<'a> {
                 rows::mode_text(order.mode),
                 status.as_str(),
                 order.version.get(),
-                json(&order.content)?,
-                json(&order.facets)?,
+                content,
+                facets,
                 new.token_hash,
                 order.created_at.millis(),
                 order.updated_at.millis(),
                 order.expires_at.millis(),
             ])?;
+        guests::remember(self.connection, &order, order_key)?;
         let mut row = OrderRow {
             order,
             order_key,
             channel_key,
             token_hash: new.token_hash.map(Vec::from),
+            text_bytes: content.len() + facets.len(),
         };
         self.record(&row, None, true, &new.cause)?;
         if row.order.content.virtual_price.is_some() {
@@ -440,6 +443,9 @@ impl<'a> Batch<'a> {
             "versions have no gaps"
         );
         let before = std::mem::replace(&mut row.order, changed.order);
+        let facets = json(&row.order.facets)?;
+        // Facets only grow, but for a few bytes: so it is never far below what they are.
+        row.text_bytes = row.text_bytes.max(facets.len());
         let updated = self
             .connection
             .prepare_cached(
@@ -450,7 +456,7 @@ impl<'a> Batch<'a> {
                 row.order_key,
                 changed.to.as_str(),
                 row.order.version.get(),
-                json(&row.order.facets)?,
+                facets,
                 row.order.updated_at.millis(),
             ])?;
         assert_eq!(updated, 1, "only the writer changes orders");
@@ -590,6 +596,11 @@ impl<'a> Batch<'a> {
         every: Duration,
     ) -> bool {
         self.memory.may_tell(source, attention, at, every)
+    }
+
+    /// Nobody may find it in memory once this is committed.
+    pub(super) fn deleted(&mut self, order: &Order) {
+        self.made.deleted.push((order.project, order.id));
     }
 
     pub(super) fn completes_on_ack(&mut self, project: ProjectId) -> rusqlite::Result<bool> {

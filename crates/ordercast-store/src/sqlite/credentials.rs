@@ -11,7 +11,7 @@ use crate::{
     credentials::{API_KEYS_MAX, JWT_KEYS_MAX},
 };
 use ordercast_core::{ProjectId, Timestamp, ids::CredentialId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 const LISTED_MAX: u32 = 200;
 
@@ -341,34 +341,81 @@ fn credential(row: &Row, secrets: &Secrets) -> rusqlite::Result<Credential> {
     })
 }
 
-pub(crate) fn rules(connection: &Connection) -> rusqlite::Result<Vec<(ProjectId, TokenRules)>> {
-    let list = |text: String| {
-        serde_json::from_str::<Vec<String>>(&text).map_err(|_| corrupt("token_rules"))
-    };
+/// Those of one project that count.
+pub(super) fn live_of(
+    connection: &Connection,
+    secrets: &Secrets,
+    project: ProjectId,
+) -> rusqlite::Result<Vec<Credential>> {
     connection
-        .prepare_cached("SELECT project_id, user_claim, audiences, issuers FROM token_rules")?
-        .query_map([], |row| {
-            let rules = TokenRules {
-                user_claim: row.get(1)?,
-                audiences: list(row.get(2)?)?,
-                issuers: list(row.get(3)?)?,
-            };
-            Ok((rows::project_id(row.get(0)?)?, rules))
-        })?
+        .prepare_cached(&format!(
+            "{CREDENTIAL} WHERE project_id = ?1 AND ended_at IS NULL ORDER BY credential_id"
+        ))?
+        .query_map([project.get()], |row| credential(row, secrets))?
         .collect()
 }
 
+const RULES: &str = "SELECT project_id, user_claim, audiences, issuers FROM token_rules";
+
+pub(crate) fn rules(connection: &Connection) -> rusqlite::Result<Vec<(ProjectId, TokenRules)>> {
+    connection
+        .prepare_cached(RULES)?
+        .query_map([], rules_row)?
+        .collect()
+}
+
+pub(super) fn rules_of(
+    connection: &Connection,
+    project: ProjectId,
+) -> rusqlite::Result<Option<TokenRules>> {
+    connection
+        .prepare_cached(&format!("{RULES} WHERE project_id = ?1"))?
+        .query_row([project.get()], |row| {
+            rules_row(row).map(|(_, rules)| rules)
+        })
+        .optional()
+}
+
+fn rules_row(row: &Row) -> rusqlite::Result<(ProjectId, TokenRules)> {
+    let list = |text: String| {
+        serde_json::from_str::<Vec<String>>(&text).map_err(|_| corrupt("token_rules"))
+    };
+    let rules = TokenRules {
+        user_claim: row.get(1)?,
+        audiences: list(row.get(2)?)?,
+        issuers: list(row.get(3)?)?,
+    };
+    Ok((rows::project_id(row.get(0)?)?, rules))
+}
+
+const KEY_SETS: &str = "SELECT credential_id, body, fetched_at FROM key_sets";
+
 pub(crate) fn key_sets(connection: &Connection) -> rusqlite::Result<Vec<KeySet>> {
     connection
-        .prepare_cached("SELECT credential_id, body, fetched_at FROM key_sets")?
-        .query_map([], |row| {
-            Ok(KeySet {
-                credential: credential_id(row.get(0)?)?,
-                body: row.get(1)?,
-                fetched_at: Timestamp::from_millis(row.get(2)?),
-            })
-        })?
+        .prepare_cached(KEY_SETS)?
+        .query_map([], key_set)?
         .collect()
+}
+
+pub(super) fn key_sets_of(
+    connection: &Connection,
+    project: ProjectId,
+) -> rusqlite::Result<Vec<KeySet>> {
+    connection
+        .prepare_cached(&format!(
+            "{KEY_SETS} WHERE credential_id IN (SELECT credential_id FROM credentials \
+             WHERE project_id = ?1 AND ended_at IS NULL)"
+        ))?
+        .query_map([project.get()], key_set)?
+        .collect()
+}
+
+fn key_set(row: &Row) -> rusqlite::Result<KeySet> {
+    Ok(KeySet {
+        credential: credential_id(row.get(0)?)?,
+        body: row.get(1)?,
+        fetched_at: Timestamp::from_millis(row.get(2)?),
+    })
 }
 
 fn credential_id(value: i64) -> rusqlite::Result<CredentialId> {

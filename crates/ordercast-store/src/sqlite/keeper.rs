@@ -10,19 +10,19 @@ use super::{
     lock::{Lock, WriterNumber},
     writer::Job,
 };
+use crate::fair::{self, FairQueue};
 use metrics::{Gauge, counter, gauge};
 use rusqlite::{Connection, OpenFlags};
 use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::Duration,
 };
-use tokio::sync::mpsc::WeakSender;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// A log of this size is moved by this thread. The writer keeps it at about 4 MiB by itself.
@@ -51,7 +51,7 @@ pub(super) struct Keeper {
     pub number: WriterNumber,
     pub condition: Arc<Condition>,
     /// Wakes a writer that waits for changes.
-    pub writes: WeakSender<Job>,
+    pub writes: Weak<FairQueue<Job>>,
 }
 
 /// What became of one look at a large log.
@@ -75,7 +75,7 @@ impl Keeper {
                 self.condition.is_lost.store(true, Ordering::SeqCst);
                 if let Some(writes) = self.writes.upgrade() {
                     // A full queue wakes the writer as well.
-                    let _ = writes.try_send(Job::nothing());
+                    let _ = writes.push(fair::SERVER, 0, Job::nothing());
                 }
                 // As in the writer: closing it would write to it.
                 std::mem::forget(connection);

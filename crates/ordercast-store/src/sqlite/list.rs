@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, types::Value};
 
 /// Rows looked at for one page: a filter that nothing matches must not hold a reader for long. The
 /// page is then shorter, and its cursor goes on from there.
-const SCANNED_MAX: i64 = 20_000;
+const SCANNED_MAX: usize = 5_000;
 
 pub(crate) fn orders(
     connection: &Connection,
@@ -32,56 +32,63 @@ pub(crate) fn orders(
         };
         of = ("channel_key", channel);
     }
-    let scanned = format!(
-        "SELECT * FROM orders WHERE {} = ?1 AND created_at <= ?2 \
-         AND (created_at < ?2 OR order_key < ?3) \
-         ORDER BY created_at DESC, order_key DESC LIMIT ?4",
-        of.0
-    );
+    let mut newest = before.unwrap_or(Place {
+        created_at: Timestamp::from_millis(i64::MAX),
+        order_key: i64::MAX,
+    });
+    if let Some(end) = filter.created_before
+        && end <= newest.created_at
+    {
+        newest = Place {
+            created_at: end,
+            order_key: i64::MIN,
+        };
+    }
+    let oldest = filter.created_from.map_or(i64::MIN, Timestamp::millis);
     let mut bound: Vec<Value> = vec![
         of.1.into(),
-        before
-            .map_or(i64::MAX, |place| place.created_at.millis())
-            .into(),
-        before.map_or(i64::MAX, |place| place.order_key).into(),
-        SCANNED_MAX.into(),
+        newest.created_at.millis().into(),
+        newest.order_key.into(),
+        oldest.into(),
     ];
-    // The last row that is looked at, if more may stand behind it.
-    let last_scanned = connection
-        .prepare_cached(&format!(
-            "SELECT created_at, order_key FROM ({scanned}) LIMIT 1 OFFSET ?4 - 1"
-        ))?
-        .query_row(rusqlite::params_from_iter(&bound), |row| {
-            Ok(Place {
-                created_at: Timestamp::from_millis(row.get(0)?),
-                order_key: row.get(1)?,
-            })
-        })
-        .optional()?;
-    let conditions = conditions(filter, &mut bound);
-    bound.push(i64::try_from(limit + 1).unwrap_or(i64::MAX).into());
-    let sql = format!(
-        "SELECT {} FROM ({scanned}) o JOIN channels c ON c.channel_key = o.channel_key \
-         {conditions} ORDER BY o.created_at DESC, o.order_key DESC LIMIT ?{}",
-        rows::ORDER_FIELDS,
-        bound.len()
-    );
-    let mut items = connection
-        .prepare_cached(&sql)?
-        .query_map(rusqlite::params_from_iter(&bound), rows::order_row)?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    let next = if items.len() > limit {
-        items.truncate(limit);
-        items.last().map(|row| Place {
-            created_at: row.order.created_at,
-            order_key: row.order_key,
-        })
-    } else {
-        last_scanned
+    let matches = conditions(filter, &mut bound);
+    // The index alone says where to go; whether a row matches is asked of one after the other, and
+    // nothing is looked at behind the first that does not fit on the page.
+    let mut walk = connection.prepare_cached(&format!(
+        "SELECT created_at, order_key, {matches} FROM orders o WHERE {} = ?1 \
+         AND created_at <= ?2 AND (created_at < ?2 OR order_key < ?3) AND created_at >= ?4 \
+         ORDER BY created_at DESC, order_key DESC",
+        of.0
+    ))?;
+    let mut rows = walk.query(rusqlite::params_from_iter(&bound))?;
+    let mut found: Vec<Place> = Vec::new();
+    let mut scanned = 0;
+    let next = loop {
+        let Some(row) = rows.next()? else { break None };
+        let place = Place {
+            created_at: Timestamp::from_millis(row.get(0)?),
+            order_key: row.get(1)?,
+        };
+        if row.get(2)? {
+            if found.len() == limit {
+                break found.last().copied();
+            }
+            found.push(place);
+        }
+        scanned += 1;
+        if scanned == SCANNED_MAX {
+            break Some(place);
+        }
     };
+    drop(rows);
+    let mut items = Vec::with_capacity(found.len());
+    for place in found {
+        items.extend(rows::order_by_key(connection, place.order_key)?);
+    }
     Ok(Page { items, next })
 }
 
+/// Whether a row of `orders o` matches, as an expression.
 fn conditions(filter: &OrderFilter, bound: &mut Vec<Value>) -> String {
     let mut conditions = Vec::new();
     let mut add = |sql: &str, value: Value| {
@@ -100,8 +107,6 @@ fn conditions(filter: &OrderFilter, bound: &mut Vec<Value>) -> String {
         );
     }
     for (sql, time) in [
-        ("o.created_at >= ?", filter.created_from),
-        ("o.created_at < ?", filter.created_before),
         ("o.updated_at >= ?", filter.updated_from),
         ("o.updated_at < ?", filter.updated_before),
     ] {
@@ -131,8 +136,8 @@ fn conditions(filter: &OrderFilter, bound: &mut Vec<Value>) -> String {
         );
     }
     if conditions.is_empty() {
-        String::new()
+        "TRUE".to_owned()
     } else {
-        format!("WHERE {}", conditions.join(" AND "))
+        conditions.join(" AND ")
     }
 }

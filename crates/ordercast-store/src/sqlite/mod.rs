@@ -6,6 +6,7 @@ mod beyond;
 pub(crate) mod credentials;
 mod event_rows;
 mod examine;
+mod guests;
 pub(crate) mod identity;
 pub(crate) mod inbox;
 mod keeper;
@@ -13,7 +14,10 @@ pub(crate) mod list;
 mod lock;
 mod memory;
 pub(crate) mod numbers;
+pub(crate) mod old;
 pub(crate) mod order_tokens;
+#[cfg(test)]
+mod plans;
 pub(crate) mod query;
 mod readers;
 pub(crate) mod replay;
@@ -30,14 +34,18 @@ pub use backup::{BackupError, Progress, backup, restore};
 pub use examine::{Examination, examine};
 
 use crate::{
-    Committed, DeliveryBell, Failure, Outcome, Submission, Vault, cache::OrderCache,
-    recent::RecentChannels, watch::Watches,
+    Committed, DeliveryBell, Failure, Outcome, Submission, Vault,
+    cache::OrderCache,
+    fair::{self, Bounds, FairQueue, Refused},
+    recent::RecentChannels,
+    watch::Watches,
 };
 use identity::{HighWater, Identity};
 use keeper::{Condition, Keeper};
 use lock::{Lock, WriterNumber};
-use ordercast_core::{Timestamp, channel::Epoch};
-use readers::Readers;
+use metrics::{Counter, Gauge, counter, gauge};
+use ordercast_core::{OrderId, ProjectId, Timestamp, channel::Epoch};
+use readers::{LaneName, Readers};
 use rusqlite::{Connection, config::DbConfig};
 use secrets::Secrets;
 use std::{
@@ -48,10 +56,17 @@ use std::{
     time::Duration,
 };
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
-/// Changes that wait while a commit runs; over it callers are refused, not delayed.
-const WRITE_QUEUE_MAX: usize = 8_192;
+/// Changes that wait while a commit runs, and what they may hold; beyond, callers are refused, not
+/// delayed.
+const WRITE_QUEUE: Bounds = Bounds {
+    things: 8_192,
+    bytes: 64 * 1024 * 1024,
+    at_once: usize::MAX,
+};
+/// What a store that is opened for a test keeps in memory.
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// Pages of the write-ahead log, 4 MiB, after which a commit moves it into the database: small, so that
 /// the file is written over again instead of growing.
 const LOG_PAGES: i64 = 1_000;
@@ -69,7 +84,13 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/010_numbers.sql"),
     include_str!("migrations/011_inbox.sql"),
     include_str!("migrations/012_events.sql"),
+    include_str!("migrations/013_lists.sql"),
+    include_str!("migrations/014_guests.sql"),
 ];
+
+/// The migration that takes guests' ids, which until then were their secrets, out of the database: a hash
+/// is more than SQL can.
+const GUESTS_HASHED: i64 = 14;
 
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -116,7 +137,7 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Inner {
-    writes: Option<mpsc::Sender<writer::Job>>,
+    writes: Writes,
     readers: Option<Readers>,
     threads: Vec<JoinHandle<()>>,
     identity: Arc<Identity>,
@@ -125,12 +146,53 @@ struct Inner {
     bell: Arc<DeliveryBell>,
     cache: Arc<OrderCache>,
     recent: Arc<RecentChannels>,
-    watches: Arc<Watches>,
+    order_watches: Arc<Watches<(ProjectId, OrderId)>>,
+    event_watches: Arc<Watches<ProjectId>>,
     secrets: Arc<Secrets>,
     /// The keeper ends when it is dropped.
     keeping: Option<blocking::Sender<()>>,
     /// Last: it outlives every connection.
     _lock: Arc<Lock>,
+}
+
+/// The way to the writer.
+#[derive(Debug)]
+struct Writes {
+    queue: Arc<FairQueue<writer::Job>>,
+    waiting: Gauge,
+    waiting_bytes: Gauge,
+    refused: Counter,
+}
+
+impl Writes {
+    fn new() -> Self {
+        Self {
+            queue: Arc::new(FairQueue::new(WRITE_QUEUE)),
+            waiting: gauge!("ordercast_changes_waiting"),
+            waiting_bytes: gauge!("ordercast_changes_waiting_bytes"),
+            refused: counter!("ordercast_changes_refused_total", "why" => "queue_full"),
+        }
+    }
+
+    fn push(&self, submission: Submission, reply: crate::change::Reply) -> Result<(), Failure> {
+        let (turn, bytes) = (submission.change.turn(), submission.change.bytes());
+        let pushed = self
+            .queue
+            .push(turn, bytes, writer::Job { submission, reply });
+        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+        {
+            let (things, bytes) = self.queue.waiting();
+            self.waiting.set(things as f64);
+            self.waiting_bytes.set(bytes as f64);
+        }
+        pushed.map_err(|refused| match refused {
+            Refused::Full => {
+                self.refused.increment(1);
+                Failure::Overloaded
+            }
+            Refused::Closed => Failure::Closed,
+        })
+    }
 }
 
 impl Store {
@@ -145,13 +207,21 @@ impl Store {
         identity_seed: u64,
         on_commit: impl FnMut(&[Committed]) + Send + 'static,
     ) -> Result<Self, OpenError> {
-        Self::open_with(path, now, identity_seed, (None, None), on_commit)
+        Self::open_with(
+            path,
+            now,
+            identity_seed,
+            CACHE_BYTES,
+            (None, None),
+            on_commit,
+        )
     }
 
     /// Opens or creates the database and starts its threads. `on_commit` runs on the writer's thread
     /// after each commit, in commit order, before the callers are answered.
     ///
-    /// Secrets that are not sealed yet, or with the key `before`, are sealed first.
+    /// Secrets that are not sealed yet, or with the key `before`, are sealed first. `cache_bytes`: what
+    /// orders, channels and pages may take in memory together, so that they need not be read again.
     ///
     /// # Errors
     /// [`OpenError`] when the file cannot be used, or its secrets are sealed with another key.
@@ -159,10 +229,12 @@ impl Store {
         path: &Path,
         now: Timestamp,
         identity_seed: u64,
+        cache_bytes: usize,
         (key, before): (Vault, Option<Vault>),
         on_commit: impl FnMut(&[Committed]) + Send + 'static,
     ) -> Result<Self, OpenError> {
-        Self::open_with(path, now, identity_seed, (Some(key), before), on_commit)
+        let vaults = (Some(key), before);
+        Self::open_with(path, now, identity_seed, cache_bytes, vaults, on_commit)
     }
 
     /// The id of the key that the secrets of a database are sealed with; `None` where they are not,
@@ -189,6 +261,7 @@ impl Store {
         path: &Path,
         now: Timestamp,
         identity_seed: u64,
+        cache_bytes: usize,
         (key, before): (Option<Vault>, Option<Vault>),
         on_commit: impl FnMut(&[Committed]) + Send + 'static,
     ) -> Result<Self, OpenError> {
@@ -207,6 +280,9 @@ impl Store {
         restrict_permissions(path)?;
         configure_writer(&connection).map_err(sqlite)?;
         migrate(&mut connection, path)?;
+        make_shrinkable(&connection).map_err(sqlite)?;
+        #[cfg(test)]
+        plans::trace(&mut connection).map_err(sqlite)?;
         let secrets = Arc::new(Secrets::adopt(&mut connection, path, key, before)?);
         let number = WriterNumber::take(&connection).map_err(sqlite)?;
         let (identity, high_water) =
@@ -219,16 +295,19 @@ impl Store {
             .map_err(sqlite)?;
 
         let (event_sender, newest_event) = watch::channel(newest);
-        let cache = Arc::new(OrderCache::new());
-        let recent = Arc::new(RecentChannels::new());
-        let watches = Arc::new(Watches::default());
+        let cache = Arc::new(OrderCache::new(cache_bytes / 2));
+        let recent = Arc::new(RecentChannels::new(cache_bytes / 8));
+        let order_watches = Arc::new(Watches::new("ordercast_order_watches"));
+        let event_watches = Arc::new(Watches::new("ordercast_event_watches"));
         let bell = Arc::new(DeliveryBell::default());
-        let (writes, write_queue) = mpsc::channel(WRITE_QUEUE_MAX);
+        let writes = Writes::new();
+        let write_queue = Arc::clone(&writes.queue);
         let audience = writer::Audience {
             cache: Arc::clone(&cache),
             recent: Arc::clone(&recent),
             on_commit,
-            watches: Arc::clone(&watches),
+            order_watches: Arc::clone(&order_watches),
+            event_watches: Arc::clone(&event_watches),
             newest_event: event_sender,
             bell: Arc::clone(&bell),
         };
@@ -238,7 +317,7 @@ impl Store {
             lock: Arc::clone(&lock),
             number,
             condition: Arc::clone(&condition),
-            writes: writes.downgrade(),
+            writes: Arc::downgrade(&writes.queue),
         };
         let writer = writer::Writer::new(
             connection,
@@ -248,14 +327,16 @@ impl Store {
             audience,
             (number, condition),
         );
-        let mut threads = vec![spawn("ordercast-writer", move || writer.run(write_queue))];
+        let mut threads = vec![spawn("ordercast-writer", move || {
+            writer.run(&write_queue);
+        })];
         let (keeping, stop) = blocking::channel();
         threads.push(spawn("ordercast-keeper", move || keeper.run(&stop)));
 
-        let (readers, reading) = Readers::start(path).map_err(sqlite)?;
+        let (readers, reading) = Readers::start(path, cache_bytes / 16 * 5).map_err(sqlite)?;
         threads.extend(reading);
         let inner = Inner {
-            writes: Some(writes),
+            writes,
             readers: Some(readers),
             threads,
             identity,
@@ -264,7 +345,8 @@ impl Store {
             bell,
             cache,
             recent,
-            watches,
+            order_watches,
+            event_watches,
             secrets,
             keeping: Some(keeping),
             _lock: lock,
@@ -280,23 +362,14 @@ impl Store {
     /// [`Failure`]: nothing was changed, or (only [`Failure::Closed`]) it is not known.
     pub async fn submit(&self, submission: Submission) -> Result<Outcome, Failure> {
         let (reply, answer) = oneshot::channel();
-        let writes = self.inner.writes.as_ref().ok_or(Failure::Closed)?;
-        writes
-            .try_send(writer::Job { submission, reply })
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => Failure::Closed,
-            })?;
+        self.inner.writes.push(submission, reply)?;
         answer.await.map_err(|_| Failure::Closed)?
     }
 
     /// Returns when nothing can be written any more, because the database failed. The process must
     /// end then: what is on disk is read anew by the next one.
     pub async fn failed(&self) {
-        match &self.inner.writes {
-            Some(writes) => writes.closed().await,
-            None => std::future::pending().await,
-        }
+        self.inner.writes.queue.closed().await;
     }
 
     /// The epoch of every channel that has not rolled: it changes only when the database was put back.
@@ -328,7 +401,7 @@ impl Store {
         &self.inner.identity
     }
 
-    /// Changes when an event was committed; its value is the newest event id.
+    /// Its value is the newest event id, of all projects.
     #[must_use]
     pub fn newest_event(&self) -> watch::Receiver<i64> {
         self.inner.newest_event.clone()
@@ -341,14 +414,15 @@ impl Store {
     }
 
     pub(crate) fn has_failed(&self) -> bool {
-        self.inner
-            .writes
-            .as_ref()
-            .is_none_or(mpsc::Sender::is_closed)
+        self.inner.writes.queue.is_closed()
     }
 
-    pub(crate) fn watches(&self) -> &Arc<Watches> {
-        &self.inner.watches
+    pub(crate) fn order_watches(&self) -> &Arc<Watches<(ProjectId, OrderId)>> {
+        &self.inner.order_watches
+    }
+
+    pub(crate) fn event_watches(&self) -> &Arc<Watches<ProjectId>> {
+        &self.inner.event_watches
     }
 
     pub(crate) fn cache(&self) -> &OrderCache {
@@ -363,19 +437,53 @@ impl Store {
         Arc::clone(&self.inner.secrets)
     }
 
-    pub(crate) async fn read<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Failure> {
-        self.readers()?.read(query).await
-    }
-
-    /// Of a bounded number of rows, found by a key.
+    /// Of a bounded number of rows, found by a key, for a project.
     pub(crate) async fn read_short<T: Send + 'static>(
         &self,
+        project: ProjectId,
         query: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Failure> {
-        self.readers()?.read_short(query).await
+        let readers = self.readers()?;
+        readers.read(LaneName::Short, project.get(), query).await
+    }
+
+    /// As [`Store::read_short`], before it is known which project the key is of.
+    pub(crate) async fn read_key<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let readers = self.readers()?;
+        readers.read(LaneName::Short, fair::SERVER, query).await
+    }
+
+    /// Of one project: lists, searches, feeds.
+    pub(crate) async fn read_list<T: Send + 'static>(
+        &self,
+        project: ProjectId,
+        query: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let readers = self.readers()?;
+        readers.read(LaneName::List, project.get(), query).await
+    }
+
+    /// Of all projects, by the server itself.
+    pub(crate) async fn read_work<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let readers = self.readers()?;
+        readers.read(LaneName::Work, fair::SERVER, query).await
+    }
+
+    /// Whether the database answers. Waits for nobody.
+    ///
+    /// # Errors
+    /// [`Failure`] when it does not.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.has_failed() {
+            return Err(Failure::Closed);
+        }
+        self.readers()?.probe()
     }
 
     fn readers(&self) -> Result<&Readers, Failure> {
@@ -385,7 +493,7 @@ impl Store {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.writes = None;
+        self.writes.queue.close();
         self.readers = None;
         self.keeping = None;
         let this = std::thread::current().id();
@@ -423,6 +531,8 @@ pub(super) fn restrict_permissions(path: &Path) -> Result<(), OpenError> {
 
 fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    // Has an effect only while the file is empty, and so must come first.
+    connection.pragma_update(None, "auto_vacuum", old::INCREMENTAL)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // FULL: a commit is acknowledged only when the log is on disk (guarantees, 1.1).
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -436,6 +546,40 @@ fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     keep_plans(connection)
+}
+
+/// Files up to this size are written anew at the start where that lets them shrink later; larger ones
+/// when the operator says so ([`compact`]), because it takes minutes and as much room again.
+const REWRITTEN_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// A file of an older version keeps its free pages for ever.
+fn make_shrinkable(connection: &Connection) -> rusqlite::Result<()> {
+    let pages = old::pages(connection)?;
+    let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let bytes = pages.all * page_bytes.unsigned_abs();
+    if !pages.can_shrink && bytes <= REWRITTEN_BYTES_MAX {
+        connection.execute_batch("VACUUM")?;
+    }
+    Ok(())
+}
+
+/// Writes the database anew without its free pages, so that from then on it shrinks by itself. Nobody may
+/// have it open.
+///
+/// # Errors
+/// [`OpenError`] when the file cannot be used.
+pub fn compact(path: &Path) -> Result<(), OpenError> {
+    let sqlite = |source| OpenError::Sqlite {
+        path: path.to_owned(),
+        source,
+    };
+    let _lock = Lock::take(path)?;
+    let connection = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .map_err(sqlite)?;
+    configure_writer(&connection).map_err(sqlite)?;
+    connection
+        .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
+        .map_err(sqlite)
 }
 
 /// Plans do not depend on bound values: without this SQLite plans several hot statements anew at
@@ -476,6 +620,9 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     for (number, sql) in (1_i64..).zip(MIGRATIONS).skip(found) {
         let transaction = connection.transaction().map_err(sqlite)?;
         transaction.execute_batch(sql).map_err(sqlite)?;
+        if number == GUESTS_HASHED {
+            guests::hash_ids(&transaction).map_err(sqlite)?;
+        }
         transaction
             .pragma_update(None, "application_id", APPLICATION_ID)
             .map_err(sqlite)?;

@@ -7,7 +7,9 @@ use super::{
     secrets::Secrets,
     sources,
 };
-use crate::{Credential, EventRow, Feed, Project, Range, Settings, Source, VersionRow};
+use crate::{
+    Credential, EventRow, Feed, Project, ProjectSecrets, Range, Settings, Source, VersionRow,
+};
 use ordercast_core::{
     ProjectId, Timestamp,
     channel::{Channel, ChannelPage, Epoch, Offset, Publication},
@@ -60,6 +62,25 @@ pub(crate) fn projects(
     let credentials = credentials::live(connection, secrets)?;
     let sources = sources::live(connection, secrets)?;
     Ok((projects, credentials, sources))
+}
+
+/// One project with all that proves who is of it; `None`: there is no such project.
+pub(crate) fn project_secrets(
+    connection: &mut Connection,
+    secrets: &Secrets,
+    id: ProjectId,
+) -> rusqlite::Result<Option<ProjectSecrets>> {
+    let snapshot = Snapshot::begin(connection)?;
+    let Some(project) = project(snapshot.0, id)? else {
+        return Ok(None);
+    };
+    Ok(Some(ProjectSecrets {
+        project,
+        credentials: credentials::live_of(snapshot.0, secrets, id)?,
+        sources: sources::live_of(snapshot.0, secrets, id)?,
+        rules: credentials::rules_of(snapshot.0, id)?,
+        key_sets: credentials::key_sets_of(snapshot.0, id)?,
+    }))
 }
 
 const PUBLICATION: &str = "SELECT \"offset\", order_id, status, at FROM publications";
@@ -186,15 +207,20 @@ pub(crate) fn events(
     after: i64,
     limit: u32,
 ) -> rusqlite::Result<Vec<EventRow>> {
+    // In the statement's words: bound as a value, the index of what is not acknowledged would not do.
+    let (index, wanted) = match feed {
+        Feed::All => ("events_by_number", ""),
+        Feed::Unacknowledged => ("events_unacknowledged", "AND e.acknowledged_at IS NULL"),
+    };
     connection
         .prepare_cached(&format!(
-            "SELECT {EVENT_FIELDS}, o.order_id, c.user_id, e.acknowledged_at FROM events e \
+            "SELECT {EVENT_FIELDS}, o.order_id, c.user_id, e.acknowledged_at \
+             FROM events e INDEXED BY {index} \
              JOIN orders o ON o.order_key = e.order_key \
              JOIN channels c ON c.channel_key = o.channel_key {EVENT_VERSION} \
-             WHERE e.project_id = ?1 AND e.number > ?2 \
-             AND (?4 OR e.acknowledged_at IS NULL) ORDER BY e.number LIMIT ?3"
+             WHERE e.project_id = ?1 AND e.number > ?2 {wanted} ORDER BY e.number LIMIT ?3"
         ))?
-        .query_map((project.get(), after, limit, feed == Feed::All), |row| {
+        .query_map((project.get(), after, limit), |row| {
             let rest = EVENT_FIELDS_COUNT;
             Ok(EventRow {
                 facts: event_facts(row, 0)?,

@@ -24,6 +24,8 @@ pub(crate) struct OrderRow {
     pub order_key: i64,
     pub channel_key: i64,
     pub token_hash: Option<Vec<u8>>,
+    /// Of content and facets as they are stored.
+    pub text_bytes: usize,
 }
 
 /// Of `orders o` and its `channels c`, as [`order_row`] reads them.
@@ -65,6 +67,7 @@ pub(super) fn order_row(row: &Row) -> rusqlite::Result<OrderRow> {
         order_key: row.get(0)?,
         channel_key: row.get(1)?,
         token_hash: row.get(9)?,
+        text_bytes: content.len() + facets.len(),
         order: Order {
             project: project_id(row.get(2)?)?,
             id: order_id(row.get(3)?)?,

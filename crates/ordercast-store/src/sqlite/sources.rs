@@ -9,7 +9,7 @@ use crate::{
     Found, Outcome, Source, SourceChange, SourceOutcome, SweepWindow, sources::SOURCES_MAX,
 };
 use ordercast_core::{ProjectId, Timestamp, ids::SourceId, provider::Provider};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -145,20 +145,39 @@ fn found(batch: &Batch, project: ProjectId, source: &SourceId) -> rusqlite::Resu
 }
 
 fn one(batch: &Batch, project: ProjectId, id: &SourceId) -> rusqlite::Result<Option<Source>> {
-    let all = live(batch.connection, batch.secrets())?;
-    Ok(all
-        .into_iter()
-        .find(|source| source.id == *id && source.project == project))
+    let found = batch
+        .connection
+        .prepare_cached(&format!("{LIVE} AND source = ?1 AND project_id = ?2"))?
+        .query_row((id.as_str(), project.get()), |row| {
+            source(row, batch.secrets())
+        })
+        .optional()?;
+    Ok(found.flatten())
 }
+
+const LIVE: &str = "SELECT source, project_id, provider, secret, settings, api_key, secret_before, \
+     before_until, created_at FROM sources WHERE ended_at IS NULL";
 
 /// All that have not ended.
 pub(super) fn live(connection: &Connection, secrets: &Secrets) -> rusqlite::Result<Vec<Source>> {
     connection
-        .prepare_cached(
-            "SELECT source, project_id, provider, secret, settings, api_key, secret_before, \
-             before_until, created_at FROM sources WHERE ended_at IS NULL ORDER BY created_at, source",
-        )?
+        .prepare_cached(&format!("{LIVE} ORDER BY created_at, source"))?
         .query_map([], |row| source(row, secrets))?
+        .filter_map(rusqlite::Result::transpose)
+        .collect()
+}
+
+/// Those of one project that have not ended.
+pub(super) fn live_of(
+    connection: &Connection,
+    secrets: &Secrets,
+    project: ProjectId,
+) -> rusqlite::Result<Vec<Source>> {
+    connection
+        .prepare_cached(&format!(
+            "{LIVE} AND project_id = ?1 ORDER BY created_at, source"
+        ))?
+        .query_map([project.get()], |row| source(row, secrets))?
         .filter_map(rusqlite::Result::transpose)
         .collect()
 }

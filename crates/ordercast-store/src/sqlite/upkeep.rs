@@ -3,17 +3,19 @@
 
 use super::{
     apply::Batch,
+    guests,
     rows::{self, OrderRow},
 };
-use crate::{Outcome, Prune};
+use crate::{
+    Outcome,
+    old::{OldKey, Prune},
+};
 use ordercast_core::{
     OrderId, ProjectId, Timestamp,
     order::{Actor, Cause, Fact, Heard, Observed, observe},
 };
 use rusqlite::{Connection, params};
-
-/// Publications of a channel that stay whatever their age (guarantees, I19).
-const PUBLICATIONS_KEPT: i64 = 100;
+use std::time::{Duration, Instant};
 
 /// Orders whose stated life has ended, those that ended first at first.
 pub(crate) fn overdue(
@@ -57,69 +59,93 @@ pub(super) fn expire(
     }
 }
 
-/// Deletes at most `limit` rows; how many it did.
-pub(super) fn prune(
-    connection: &Connection,
+/// How long one bite may take of the writer's time; a change that comes meanwhile waits no longer.
+const BITE: Duration = Duration::from_millis(5);
+/// Rows of a bite: what a commit writes for them stays small too.
+const BITE_ROWS: usize = 64;
+/// Pages moved before the clock is asked again.
+const BITE_PAGES: u32 = 8;
+
+/// Deletes of the named rows as many as one bite takes, the first ones first. Each is looked at once more:
+/// it may have changed since it was found.
+pub(super) fn delete(
+    batch: &mut Batch,
     what: Prune,
     before: Timestamp,
-    limit: u32,
-) -> rusqlite::Result<usize> {
-    let sql = match what {
-        // An order that may still be paid keeps its answers.
-        Prune::Idempotency => {
-            "DELETE FROM idempotency WHERE (project_id, route, key) IN ( \
-             SELECT i.project_id, i.route, i.key FROM idempotency i \
-             LEFT JOIN orders o ON o.order_key = i.order_key \
-             WHERE i.created_at < ?1 AND (o.status IS NULL OR o.status NOT IN ('new', 'paid')) \
-             ORDER BY i.created_at LIMIT ?2)"
+    keys: &[OldKey],
+) -> rusqlite::Result<Outcome> {
+    let began = Instant::now();
+    let (mut handled, mut deleted) = (0, 0);
+    for key in keys.iter().take(BITE_ROWS) {
+        if handled > 0 && began.elapsed() >= BITE {
+            break;
         }
-        // What waits for its order is not history yet.
-        Prune::Inbox => {
-            "DELETE FROM provider_inbox WHERE inbox_id IN ( \
-             SELECT inbox_id FROM provider_inbox \
-             WHERE received_at < ?1 AND state <> 'parked' ORDER BY received_at LIMIT ?2)"
-        }
-        Prune::Deliveries => return prune_deliveries(connection, before, limit),
-        Prune::Publications => {
-            return connection
-                .prepare_cached(
-                    "DELETE FROM publications WHERE position IN ( \
-                     SELECT p.position FROM publications p \
-                     JOIN channels c ON c.channel_key = p.channel_key \
-                     WHERE p.at < ?1 AND p.\"offset\" <= c.top - ?3 \
-                     ORDER BY p.position LIMIT ?2)",
-                )?
-                .execute(params![before.millis(), limit, PUBLICATIONS_KEPT]);
-        }
-    };
-    connection
-        .prepare_cached(sql)?
-        .execute((before.millis(), limit))
+        handled += 1;
+        deleted += usize::from(delete_one(batch, what, before, key)?);
+    }
+    Ok(Outcome::Deleted { handled, deleted })
 }
 
-fn prune_deliveries(
-    connection: &Connection,
+fn delete_one(
+    batch: &mut Batch,
+    what: Prune,
     before: Timestamp,
-    limit: u32,
-) -> rusqlite::Result<usize> {
-    let old = "SELECT delivery_id FROM deliveries \
-               WHERE finished_at < ?1 ORDER BY finished_at LIMIT ?2";
-    connection
-        .prepare_cached(&format!(
-            "DELETE FROM delivery_attempts WHERE delivery_id IN ({old})"
-        ))?
-        .execute((before.millis(), limit))?;
-    let deliveries = connection
-        .prepare_cached(&format!(
-            "DELETE FROM deliveries WHERE delivery_id IN ({old})"
-        ))?
-        .execute((before.millis(), limit))?;
-    // Oldest first, so that no more than these are read.
-    let news = connection
-        .prepare_cached(
-            "DELETE FROM operator_events WHERE at < ?1 AND operator_event_id IN ( \
-             SELECT operator_event_id FROM operator_events ORDER BY operator_event_id LIMIT ?2)",
-        )?
-        .execute((before.millis(), limit))?;
-    Ok(deliveries + news)
+    key: &OldKey,
+) -> rusqlite::Result<bool> {
+    let connection = batch.connection;
+    let row = match key {
+        OldKey::Row(row) => *row,
+        OldKey::Answer {
+            project,
+            route,
+            key,
+        } => {
+            let deleted = connection
+                .prepare_cached(
+                    "DELETE FROM idempotency WHERE project_id = ?1 AND route = ?2 AND key = ?3 \
+                     AND created_at < ?4 AND NOT EXISTS (SELECT 1 FROM orders o \
+                     WHERE o.order_key = idempotency.order_key AND o.status IN ('new', 'paid'))",
+                )?
+                .execute(params![project.get(), route, key, before.millis()])?;
+            return Ok(deleted > 0);
+        }
+    };
+    let sql = match what {
+        Prune::Idempotency => return Ok(false),
+        // What waits for its order is not history yet.
+        Prune::Inbox => {
+            "DELETE FROM provider_inbox WHERE inbox_id = ?1 AND received_at < ?2 AND state <> 'parked'"
+        }
+        Prune::Publications => "DELETE FROM publications WHERE position = ?1 AND at < ?2",
+        Prune::OperatorEvents => {
+            "DELETE FROM operator_events WHERE operator_event_id = ?1 AND at < ?2"
+        }
+        Prune::Deliveries => "DELETE FROM deliveries WHERE delivery_id = ?1 AND finished_at < ?2",
+        Prune::GuestOrders => return guests::forget(batch, row, before),
+    };
+    let deleted = connection
+        .prepare_cached(sql)?
+        .execute((row, before.millis()))?;
+    if deleted > 0 && what == Prune::Deliveries {
+        connection
+            .prepare_cached("DELETE FROM delivery_attempts WHERE delivery_id = ?1")?
+            .execute([row])?;
+    }
+    Ok(deleted > 0)
+}
+
+/// Gives free pages at the end of the file back, as many as one bite takes and at most `pages`.
+pub(super) fn shrink(connection: &Connection, pages: u32) -> rusqlite::Result<Outcome> {
+    let began = Instant::now();
+    let mut left = pages;
+    while left > 0 && began.elapsed() < BITE {
+        let some = left.min(BITE_PAGES);
+        connection.execute_batch(&format!("PRAGMA incremental_vacuum({some})"))?;
+        left -= some;
+    }
+    let handled = (pages - left) as usize;
+    Ok(Outcome::Deleted {
+        handled,
+        deleted: handled,
+    })
 }

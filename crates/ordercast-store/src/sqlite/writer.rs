@@ -15,13 +15,13 @@ use super::{
 };
 use crate::{
     Change, Committed, DeliveryBell, Failure, Outcome, Submission, cache::OrderCache,
-    change::Reply, recent::RecentChannels, watch::Watches,
+    change::Reply, fair::FairQueue, recent::RecentChannels, watch::Watches,
 };
 use metrics::counter;
-use ordercast_core::Timestamp;
+use ordercast_core::{OrderId, ProjectId, Timestamp};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::sync::{Arc, atomic::Ordering};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 /// Bounds the time of one transaction and the loss of work when one change fails.
 const BATCH_MAX: usize = 512;
@@ -64,7 +64,8 @@ pub(super) struct Audience<F> {
     pub cache: Arc<OrderCache>,
     pub recent: Arc<RecentChannels>,
     pub on_commit: F,
-    pub watches: Arc<Watches>,
+    pub order_watches: Arc<Watches<(ProjectId, OrderId)>>,
+    pub event_watches: Arc<Watches<ProjectId>>,
     pub newest_event: watch::Sender<i64>,
     pub bell: Arc<DeliveryBell>,
 }
@@ -98,11 +99,12 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
 
     /// Until every handle of the store is gone, or the database fails. In the latter case the queue
     /// is closed, which is how the server learns of it.
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+    pub(super) fn run(mut self, queue: &FairQueue<Job>) {
         let mut jobs = Vec::with_capacity(BATCH_MAX);
-        while queue.blocking_recv_many(&mut jobs, BATCH_MAX) > 0 {
+        while queue.take_many(&mut jobs, BATCH_MAX) > 0 {
             if let Err(error) = self.write_all(&mut jobs) {
                 tracing::error!(%error, "the database failed: no more is written");
+                queue.abandon();
                 // Closing it would write to it.
                 std::mem::forget(self.connection);
                 return;
@@ -216,15 +218,21 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         }
         // Before anybody hears of it: who asks then must not get an older version.
         self.audience.cache.committed(made.orders.values());
+        for (project, order) in &made.deleted {
+            self.audience.cache.forget(*project, *order);
+        }
         self.audience.recent.committed(&made.committed);
         if made.new_epoch.is_some() {
             self.audience.recent.forget();
         }
         (self.audience.on_commit)(&made.committed);
-        self.audience.watches.committed(made.orders.keys());
+        let orders = || made.orders.keys().copied();
+        self.audience.order_watches.committed(orders());
         if let Some(newest) = made.newest_event {
             self.audience.newest_event.send_replace(newest);
         }
+        let projects = orders().map(|(project, _)| project);
+        self.audience.event_watches.committed(projects);
         self.audience.bell.ring(made.rung);
         for (job, outcome) in jobs.zip(written.outcomes) {
             // The caller may have gone; the change stands.

@@ -10,7 +10,7 @@ use crate::{
     Outcome,
     storefront::{StorefrontChange, StorefrontOutcome, StorefrontRefusal},
 };
-use ordercast_core::{ProjectId, Timestamp};
+use ordercast_core::Timestamp;
 use rusqlite::Connection;
 
 /// What a change came to, or why it was not made.
@@ -21,7 +21,7 @@ pub(super) fn apply(
     change: &StorefrontChange,
     at: Timestamp,
 ) -> rusqlite::Result<Outcome> {
-    if project_settings(connection, project(change))?.is_none() {
+    if project_settings(connection, change.project())?.is_none() {
         return Ok(Outcome::NotFound);
     }
     let written = match change {
@@ -45,14 +45,4 @@ pub(super) fn apply(
     };
     let outcome = written.unwrap_or_else(StorefrontOutcome::Refused);
     Ok(Outcome::Storefront(outcome))
-}
-
-const fn project(change: &StorefrontChange) -> ProjectId {
-    match change {
-        StorefrontChange::PutItems { project, .. }
-        | StorefrontChange::DeleteItem { project, .. } => *project,
-        StorefrontChange::Balance(change) => change.project,
-        StorefrontChange::Cart(change) => change.project,
-        StorefrontChange::CreateSession(new) => new.project,
-    }
 }

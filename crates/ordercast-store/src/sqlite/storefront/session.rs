@@ -1,8 +1,9 @@
-//! Payment sessions. Each new one also sweeps away a few that have ended.
+//! Payment sessions. Each new one also sweeps away a few that have ended, and those of the same user that
+//! are too many.
 
 use crate::{
     sqlite::rows::{self, corrupt, json},
-    storefront::{NewSession, Session},
+    storefront::{NewSession, SESSIONS_MAX, Session},
 };
 use ordercast_core::{Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -21,6 +22,13 @@ pub(super) fn create(
              FROM payment_sessions WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
         )?
         .execute((at.millis(), SWEEP))?;
+    connection
+        .prepare_cached(
+            "DELETE FROM payment_sessions WHERE session_id IN (SELECT session_id \
+             FROM payment_sessions WHERE project_id = ?1 AND user_id = ?2 \
+             ORDER BY session_id DESC LIMIT 100 OFFSET ?3)",
+        )?
+        .execute((new.project.get(), new.user.as_str(), SESSIONS_MAX - 1))?;
     connection
         .prepare_cached(
             "INSERT INTO payment_sessions (project_id, user_id, token_hash, mode, purchase, \

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{AttemptRow, DeliveryFilter, DeliveryRow, DeliveryState, Due, OperatorEventRow};
 use ordercast_core::{ProjectId, Timestamp, ids::EndpointId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, types::Value};
 use std::time::Duration;
 
 /// What a dry run looks at.
@@ -25,23 +25,22 @@ pub(crate) fn list(
     endpoint: EndpointId,
     filter: DeliveryFilter,
 ) -> rusqlite::Result<Vec<DeliveryRow>> {
+    let wanted = filter.state.map_or("", |_| "AND d.state = ?5");
+    let mut bound: Vec<Value> = vec![
+        endpoint.get().into(),
+        project.get().into(),
+        filter.before.unwrap_or(i64::MAX).into(),
+        filter.limit.into(),
+    ];
+    bound.extend(filter.state.map(|state| state.as_str().to_owned().into()));
     connection
         .prepare_cached(&format!(
             "SELECT {ROW} FROM deliveries d JOIN events e ON e.event_id = d.event_id \
              JOIN orders o ON o.order_key = d.order_key \
-             WHERE d.endpoint_id = ?1 AND e.project_id = ?2 AND (?3 IS NULL OR d.state = ?3) \
-             AND d.delivery_id < ?4 ORDER BY d.delivery_id DESC LIMIT ?5"
+             WHERE d.endpoint_id = ?1 AND e.project_id = ?2 AND d.delivery_id < ?3 {wanted} \
+             ORDER BY d.delivery_id DESC LIMIT ?4"
         ))?
-        .query_map(
-            params![
-                endpoint.get(),
-                project.get(),
-                filter.state.map(DeliveryState::as_str),
-                filter.before.unwrap_or(i64::MAX),
-                filter.limit,
-            ],
-            delivery_row,
-        )?
+        .query_map(rusqlite::params_from_iter(bound), delivery_row)?
         .collect()
 }
 
@@ -114,9 +113,15 @@ pub(crate) fn recoverable(
     since: Timestamp,
 ) -> rusqlite::Result<u32> {
     connection.query_row(
-        "SELECT count(*) FROM deliveries d JOIN events e ON e.event_id = d.event_id \
-         WHERE d.endpoint_id = ?1 AND d.state = 'dead' AND e.at >= ?2 AND e.project_id = ?3",
-        (endpoint.get(), since.millis(), project.get()),
+        "SELECT count(*) FROM (SELECT 1 FROM deliveries d JOIN events e ON e.event_id = d.event_id \
+         WHERE d.endpoint_id = ?1 AND d.state = 'dead' AND e.at >= ?2 AND e.project_id = ?3 \
+         LIMIT ?4)",
+        (
+            endpoint.get(),
+            since.millis(),
+            project.get(),
+            REPLAYABLE_MAX,
+        ),
         |row| row.get(0),
     )
 }

@@ -345,13 +345,17 @@ pub(crate) fn all(
     secrets: &Secrets,
     project: Option<ProjectId>,
 ) -> rusqlite::Result<Vec<Endpoint>> {
+    let of = project.map_or("", |_| "AND project_id = ?1");
     let mut endpoints: Vec<Endpoint> = connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT endpoint_id, project_id, settings, created_at, disabled_at, disabled_reason, \
              failures, failing_since, headers FROM endpoints \
-             WHERE ended_at IS NULL AND (?1 IS NULL OR project_id = ?1) ORDER BY endpoint_id",
+             WHERE ended_at IS NULL {of} ORDER BY endpoint_id"
+        ))?
+        .query_map(
+            rusqlite::params_from_iter(project.map(ProjectId::get)),
+            |row| endpoint(row, secrets),
         )?
-        .query_map([project.map(ProjectId::get)], |row| endpoint(row, secrets))?
         .collect::<rusqlite::Result<_>>()?;
     for endpoint in &mut endpoints {
         endpoint.secrets = secrets_of(connection, secrets, endpoint.id)?;
