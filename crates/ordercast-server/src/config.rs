@@ -106,9 +106,19 @@ pub struct Config {
     #[config(env = "ORDERCAST_REQUESTS_PER_KEY", default = 50)]
     pub requests_per_key: u32,
 
-    /// Orders that one buyer makes, per second, twice as many at once; 0: no limit.
+    /// Orders that one buyer makes, per second, twice as many at once; as often, a buyer uses carts or
+    /// reads events. 0: no limit.
     #[config(env = "ORDERCAST_ORDERS_PER_BUYER", default = 20)]
     pub orders_per_buyer: u32,
+
+    /// Requests of guests about carts, and for new orders, from one address or one /64 network of IPv6, per
+    /// second, ten times as many at once; 0: no limit.
+    #[config(env = "ORDERCAST_GUEST_REQUESTS_PER_ADDRESS", default = 5)]
+    pub guest_requests_per_address: u32,
+
+    /// The same of all guests of one project.
+    #[config(env = "ORDERCAST_GUEST_REQUESTS_PER_PROJECT", default = 100)]
+    pub guest_requests_per_project: u32,
 
     /// Polls of one order by its buyers, per second, 4 or more, ten times as many at once; 0: no limit.
     /// SDKs in the field give an order up at the first 429.
@@ -154,8 +164,9 @@ pub struct Config {
     #[config(env = "ORDERCAST_PARKED_DAYS", default = 30)]
     pub parked_days: u32,
 
-    /// Days for which publications can be replayed, 1 or more; the last 100 of each channel always
-    /// can. Without it, for ever.
+    /// Days for which publications can be replayed, 1 or more, and at the least the life of a realtime
+    /// connection. A client that comes back from before them is told that it cannot recover, and reads
+    /// its order. Without it, for ever.
     #[config(env = "ORDERCAST_PUBLICATION_DAYS")]
     pub publication_days: Option<u32>,
 
@@ -164,6 +175,16 @@ pub struct Config {
     /// more what of it was sent.
     #[config(env = "ORDERCAST_DELIVERY_DAYS")]
     pub delivery_days: Option<u32>,
+
+    /// Days after the end of their life for which orders of guests are kept that nobody has ever paid
+    /// anything for, 1 to 3650.
+    #[config(env = "ORDERCAST_GUEST_ORDER_DAYS", default = 3)]
+    pub guest_order_days: u32,
+
+    /// Memory for what need not be read from the disk again (orders, publications, pages of the
+    /// database, verified tokens), MiB, all together, 16 to 65536.
+    #[config(env = "ORDERCAST_CACHE_MB", default = 128)]
+    pub cache_mb: u32,
 
     /// Networks that webhooks may be sent to although their addresses are not public, for example
     /// ["10.0.0.0/8", "127.0.0.0/8"]: for shops' backends in your own network. A project's
@@ -279,6 +300,13 @@ impl Config {
             1..=365,
             "1 to 365",
         )?;
+        range(
+            "guest_order_days",
+            self.guest_order_days,
+            1..=3_650,
+            "1 to 3650",
+        )?;
+        range("cache_mb", self.cache_mb, 16..=65_536, "16 to 65536")?;
         if (1..4).contains(&self.polls_per_order) {
             return Err(ConfigError::Value {
                 name: "polls_per_order",
@@ -344,6 +372,13 @@ impl Config {
         }
     }
 
+    /// In bytes.
+    pub(crate) fn cache(&self) -> usize {
+        usize::try_from(self.cache_mb)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(1024 * 1024)
+    }
+
     pub(crate) fn webhook_policy(&self) -> Policy {
         Policy {
             allow_http: self.webhook_http,
@@ -358,6 +393,8 @@ impl Config {
             requests_per_key: self.requests_per_key,
             orders_per_buyer: self.orders_per_buyer,
             polls_per_order: self.polls_per_order,
+            guest_requests_per_address: self.guest_requests_per_address,
+            guest_requests_per_project: self.guest_requests_per_project,
         }
     }
 

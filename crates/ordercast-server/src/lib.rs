@@ -134,9 +134,12 @@ impl Bound {
         let publisher = Publisher::new(&config);
         let to_hub = publisher.clone();
         let vaults = keys::vaults(&config, &database)?;
-        let store = Store::open_sealed(&database, clock::now(), seed, vaults, move |batch| {
-            to_hub.publish(batch)
-        })?;
+        // The rest is for verified tokens.
+        let cache = config.cache() / 16 * 15;
+        let store =
+            Store::open_sealed(&database, clock::now(), seed, cache, vaults, move |batch| {
+                to_hub.publish(batch);
+            })?;
         let auth = Auth::new(
             store.clone(),
             &root_key,
@@ -186,9 +189,13 @@ impl Bound {
             at: clock::now(),
             idempotency: None,
         };
-        let outcome = self.app.store.submit(submission).await?;
-        self.app.auth.reload().await?;
-        Ok(matches!(outcome, Outcome::Project(_)))
+        match self.app.store.submit(submission).await? {
+            Outcome::Project(made) => {
+                self.app.auth.reload(made.0.id).await?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Says in the log what the operator should know of the projects' keys.

@@ -2,6 +2,7 @@
 
 use ordercast_core::{
     OrderId, ProjectId, Sku, Timestamp, UserId,
+    access::guest_id,
     channel::{Channel, Offset, Range, Recovery, recover},
     ids::{AttemptId, SourceId},
     money::{Currency, Money},
@@ -23,6 +24,8 @@ const KEEP: Retention = Retention {
     parked_days: 30,
     publication_days: Some(1),
     delivery_days: None,
+    guest_order_days: 3,
+    recoverable: Duration::from_secs(600),
 };
 
 struct Shop {
@@ -94,10 +97,15 @@ impl Shop {
 
     /// A new order for alice that lives a minute.
     async fn order(&self, at: Timestamp, key: Option<&str>) -> Outcome {
+        let alice = UserId::new("alice").expect("id");
+        self.order_of(alice, at, key).await
+    }
+
+    async fn order_of(&self, user: UserId, at: Timestamp, key: Option<&str>) -> Outcome {
         let new = NewOrder {
             project: project(),
             id: None,
-            user: UserId::new("alice").expect("id"),
+            user,
             mode: Mode::Default,
             content: Content::new(
                 Some(usd(199)),
@@ -299,12 +307,76 @@ async fn old_publications_go_and_recovery_from_there_says_so() {
         shop.new_order(START).await;
     }
     let day_2 = START.plus(DAY * 2);
-    assert_eq!(prune(&shop.store, day_2, KEEP).await, Ok(50));
+    let promised = Retention {
+        recoverable: DAY * 3,
+        ..KEEP
+    };
+    assert_eq!(prune(&shop.store, day_2, promised).await, Ok(0));
+    assert_eq!(prune(&shop.store, day_2, KEEP).await, Ok(150));
     assert_eq!(shop.recovery(49).await, Recovery::NotRecovered);
-    let Recovery::Recovered(missed) = shop.recovery(50).await else {
+    assert_eq!(shop.recovery(150).await, Recovery::Recovered(Vec::new()));
+    // The channel goes on where it was.
+    shop.new_order(day_2).await;
+    assert_eq!(prune(&shop.store, day_2, KEEP).await, Ok(0));
+    let Recovery::Recovered(missed) = shop.recovery(150).await else {
         panic!("not recovered")
     };
-    assert_eq!(missed.len(), 100);
+    assert_eq!(missed.len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_guest_never_paid_for_goes_and_all_else_stays() {
+    let shop = Shop::open().await;
+    let guest = guest_id(project(), "secret");
+    let order = async |user: &UserId| match shop.order_of(user.clone(), START, None).await {
+        Outcome::Order(applied) => applied.order().id,
+        other => panic!("{other:?}"),
+    };
+    let unpaid = order(&guest).await;
+    let paid = order(&guest).await;
+    let paid_late = order(&guest).await;
+    let of_user = order(&UserId::new("alice").expect("id")).await;
+    shop.ask(paid, Target::Paid, later(1)).await;
+    assert_eq!(expire(&shop.store, later(60)).await, Ok(3));
+    shop.pay(paid_late.get().into(), later(90)).await;
+    let keep = Retention {
+        inbox_days: None,
+        publication_days: None,
+        ..KEEP
+    };
+    assert_eq!(prune(&shop.store, START.plus(DAY * 3), keep).await, Ok(0));
+    assert_eq!(prune(&shop.store, START.plus(DAY * 4), keep).await, Ok(1));
+    let gone = shop.store.order(project(), unpaid).await.expect("read");
+    assert_eq!(gone, None);
+    for (order, status) in [
+        (paid, Status::Paid),
+        (paid_late, Status::Paid),
+        (of_user, Status::Expired),
+    ] {
+        assert_eq!(shop.status(order).await, status);
+    }
+    let events = shop
+        .store
+        .events(project(), ordercast_store::Feed::All, 0, 100);
+    let events = events.await.expect("read");
+    assert!(events.iter().all(|event| event.order != unpaid));
+    assert_eq!(prune(&shop.store, START.plus(DAY * 40), keep).await, Ok(0));
+}
+
+#[tokio::test]
+async fn the_file_gets_smaller_when_what_was_in_it_is_deleted() {
+    let shop = Shop::open().await;
+    let keys: Vec<String> = (0..4_000).map(|key| format!("{key:0>200}")).collect();
+    let answers = keys.iter().map(|key| shop.order(START, Some(key)));
+    futures_util::future::join_all(answers).await;
+    expire(&shop.store, later(60)).await.expect("expired");
+    let full = shop.store.pages().await.expect("read");
+    assert!(full.can_shrink);
+    let pruned = prune(&shop.store, START.plus(DAY * 8), KEEP).await;
+    assert_eq!(pruned, Ok(8_000), "answers and publications");
+    let now = shop.store.pages().await.expect("read");
+    assert!(now.all * 4 < full.all * 3, "{full:?} {now:?}");
+    assert!(now.free <= 256, "{now:?}");
 }
 
 #[tokio::test]
@@ -319,7 +391,11 @@ async fn webhooks_that_wait_for_their_order_stay() {
         assert_eq!(parked, Ok(long), "{minute}");
     }
     let day_31 = START.plus(DAY * 31);
-    assert_eq!(prune(&shop.store, day_31, KEEP).await, Ok(1));
+    let keep = Retention {
+        publication_days: None,
+        ..KEEP
+    };
+    assert_eq!(prune(&shop.store, day_31, keep).await, Ok(1));
     let states: Vec<_> = shop
         .store
         .inbox(project(), InboxFilter::default(), None, 10)

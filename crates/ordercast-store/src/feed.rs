@@ -74,7 +74,9 @@ impl Store {
     ) -> Result<FeedPlace, Failure> {
         let (asked, present) = (cursor.clone(), self.epoch().to_string());
         let (place, newest) = self
-            .read_short(move |connection| numbers::place(connection, project, &asked, &present))
+            .read_short(project, move |connection| {
+                numbers::place(connection, project, &asked, &present)
+            })
             .await?;
         if let Some(epoch) = &cursor.epoch {
             let proof = Proof {

@@ -35,8 +35,8 @@ pub use credentials::{
     Credential, CredentialChange, CredentialKind, CredentialOutcome, KeyFamily, KeySet,
     NewCredential, OrderToken, ProjectSecrets, TokenEnd, TokenKind, TokenRules,
 };
-pub use old::{OldKey, OldPlace, OldRows, Pages, Prune};
 pub use feed::{FeedCursor, FeedPlace};
+pub use old::{OldKey, OldPlace, OldRows, Pages, Prune};
 pub use ordercast_core::{
     catalogue::{CatalogueItem, Listed},
     channel::Range,

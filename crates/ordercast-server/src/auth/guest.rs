@@ -1,8 +1,10 @@
-//! Guests: buyers without an account, who name themselves in a header (store contract, 2.1). The id is
-//! random, made by the client, and all that there is to tell one guest from another.
+//! Guests: buyers without an account, who show a secret in a header (store contract, 2.1). It is random,
+//! made by the client, and all that there is to tell one guest from another.
 //!
-//! Invariant: a guest's id begins with [`GUEST_PREFIX`] and no JWT's does, so a guest never shares a
-//! user's orders, carts or balances.
+//! Invariants: a guest's id begins with [`GUEST_PREFIX`] and no JWT's does, so a guest never shares a
+//! user's orders, carts or balances. It is a hash: the secret itself is neither kept nor shown.
+//!
+//! [`GUEST_PREFIX`]: ordercast_core::access::GUEST_PREFIX
 
 use super::Rejected;
 use axum::http::HeaderMap;
@@ -11,8 +13,8 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use ordercast_core::{
-    UserId,
-    access::GUEST_PREFIX,
+    ProjectId, UserId,
+    access::guest_id,
     order::{Contact, Country, Email},
 };
 use serde::Deserialize;
@@ -32,20 +34,18 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 /// [`Rejected::Credential`] for an id that cannot be one.
-pub fn from_headers(headers: &HeaderMap) -> Result<Option<UserId>, Rejected> {
+pub fn from_headers(headers: &HeaderMap, project: ProjectId) -> Result<Option<UserId>, Rejected> {
     let Some(value) = headers.get(ID_HEADER) else {
         return Ok(None);
     };
     let rejected = Rejected::Credential("x-unauthorized-id must be 1 to 128 visible characters");
-    let id = value
+    let secret = value
         .to_str()
         .ok()
-        .filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()))
-        .filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic()))
-        .ok_or(rejected.clone())?;
-    UserId::new(&format!("{GUEST_PREFIX}{id}"))
-        .map(Some)
-        .map_err(|_| rejected)
+        .filter(|secret| (1..=ID_BYTES_MAX).contains(&secret.len()))
+        .filter(|secret| secret.bytes().all(|byte| byte.is_ascii_graphic()))
+        .ok_or(rejected)?;
+    Ok(Some(guest_id(project, secret)))
 }
 
 /// Base64 of an email address, or of JSON with one.
@@ -111,17 +111,23 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_short_and_visible() {
-        let id = |value: &[u8]| {
+    fn a_secret_is_short_and_visible_and_no_part_of_the_id() {
+        let project = |id| ProjectId::new(id).expect("id");
+        let id = |value: &[u8], of| {
             let mut headers = HeaderMap::new();
             headers.insert(ID_HEADER, HeaderValue::from_bytes(value).expect("value"));
-            from_headers(&headers)
+            from_headers(&headers, project(of))
         };
-        let guest = id(b"guest:alice").expect("accepted").expect("a guest");
-        assert_eq!(guest.as_str(), "guest:guest:alice");
+        let guest = |value: &[u8], of| id(value, of).expect("accepted").expect("a guest");
+        let alice = guest(b"alice", 1);
+        assert_eq!(alice, guest(b"alice", 1));
+        assert!(alice.as_str().starts_with("guest:") && !alice.as_str().contains("alice"));
+        // Who knows the id has nothing, and the same secret is somebody else in another project.
+        assert_ne!(alice, guest(alice.as_str().as_bytes(), 1));
+        assert_ne!(alice, guest(b"alice", 2));
         for bad in [&b""[..], b"a b", b"\xff", &[b'x'; 129]] {
-            assert!(id(bad).is_err());
+            assert!(id(bad, 1).is_err());
         }
-        assert_eq!(from_headers(&HeaderMap::new()), Ok(None));
+        assert_eq!(from_headers(&HeaderMap::new(), project(1)), Ok(None));
     }
 }

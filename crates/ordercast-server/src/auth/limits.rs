@@ -1,13 +1,16 @@
-//! How often one caller may call: a token bucket for each API key, buyer and polled order.
+//! How often one caller may call: a token bucket for each API key, buyer and polled order, and for
+//! guests, who can have as many names as they like, one for each address and one for each project.
 //!
 //! Bound: entries that are full again are dropped every [`UPKEEP`]; until then there is one for each
-//! key, buyer or order that was served, never for one that does not exist.
+//! key, buyer, order or address that was served, never for one that does not exist.
 
+use crate::realtime::network;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use metrics::{Counter, counter};
 use ordercast_core::{OrderId, ProjectId, UserId, ids::CredentialId};
 use std::{
     hash::Hash,
+    net::IpAddr,
     num::NonZeroU32,
     sync::{Arc, Weak},
     time::Duration,
@@ -19,6 +22,8 @@ const UPKEEP: Duration = Duration::from_secs(10);
 /// the field give an order up at the first refusal.
 const BURST_SECONDS: u32 = 2;
 const BURST_OF_POLLS_SECONDS: u32 = 10;
+/// Many share an address, and each of them fills a cart in a few clicks.
+const BURST_OF_GUESTS_SECONDS: u32 = 10;
 
 /// Each per second; 0 is no limit.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +31,8 @@ pub struct Rates {
     pub requests_per_key: u32,
     pub orders_per_buyer: u32,
     pub polls_per_order: u32,
+    pub guest_requests_per_address: u32,
+    pub guest_requests_per_project: u32,
 }
 
 impl Rates {
@@ -33,6 +40,8 @@ impl Rates {
         requests_per_key: 0,
         orders_per_buyer: 0,
         polls_per_order: 0,
+        guest_requests_per_address: 0,
+        guest_requests_per_project: 0,
     };
 }
 
@@ -44,7 +53,10 @@ pub struct TooMany;
 pub struct Limits {
     requests: Limit<CredentialId>,
     creates: Limit<(ProjectId, UserId)>,
+    reads: Limit<(ProjectId, UserId)>,
     polls: Limit<(ProjectId, OrderId)>,
+    guests_of_address: Limit<IpAddr>,
+    guests_of_project: Limit<ProjectId>,
 }
 
 impl Limits {
@@ -52,7 +64,18 @@ impl Limits {
         let limits = Arc::new(Self {
             requests: Limit::new(rates.requests_per_key, BURST_SECONDS, "api_key"),
             creates: Limit::new(rates.orders_per_buyer, BURST_SECONDS, "buyer"),
+            reads: Limit::new(rates.orders_per_buyer, BURST_SECONDS, "buyer_requests"),
             polls: Limit::new(rates.polls_per_order, BURST_OF_POLLS_SECONDS, "order"),
+            guests_of_address: Limit::new(
+                rates.guest_requests_per_address,
+                BURST_OF_GUESTS_SECONDS,
+                "guest_address",
+            ),
+            guests_of_project: Limit::new(
+                rates.guest_requests_per_project,
+                BURST_OF_GUESTS_SECONDS,
+                "guest_project",
+            ),
         });
         tokio::spawn(upkeep(Arc::downgrade(&limits)));
         limits
@@ -72,6 +95,24 @@ impl Limits {
         self.creates.admit(&(project, user.clone()))
     }
 
+    /// A buyer uses a cart, or reads what was sold.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub fn buyer(&self, project: ProjectId, user: &UserId) -> Result<(), TooMany> {
+        self.reads.admit(&(project, user.clone()))
+    }
+
+    /// A guest from this address fills a cart or makes an order. An address over its limit takes nothing
+    /// from the project's.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub fn guest(&self, project: ProjectId, address: IpAddr) -> Result<(), TooMany> {
+        self.guests_of_address.admit(&network(address))?;
+        self.guests_of_project.admit(&project)
+    }
+
     /// Somebody who may read an order polls it.
     ///
     /// # Errors
@@ -89,7 +130,10 @@ async fn upkeep(limits: Weak<Limits>) {
         };
         limits.requests.forget_idle();
         limits.creates.forget_idle();
+        limits.reads.forget_idle();
         limits.polls.forget_idle();
+        limits.guests_of_address.forget_idle();
+        limits.guests_of_project.forget_idle();
     }
 }
 

@@ -15,6 +15,7 @@ mod link_token;
 mod payment_token;
 mod registry;
 mod session_token;
+mod shared_map;
 mod upkeep;
 
 pub use key::{Algorithm, KeyError, check_key, check_public_key};
@@ -38,7 +39,7 @@ use ordercast_core::{
 use ordercast_store::{Failure, Store, TokenKind, TokenRules};
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use subtle::ConstantTimeEq;
 
 /// How long the payment token of an order outlives the order's life: the buyer who paid in the last
@@ -88,9 +89,9 @@ pub struct Auth {
 struct Inner {
     store: Store,
     registry: RwLock<Arc<Registry>>,
-    /// Held from the read to the exchange: a slow reload must not undo a later one. Whether the
-    /// last one succeeded.
-    is_current: tokio::sync::Mutex<bool>,
+    /// Held from the read to the exchange: a slow reload must not undo a later one. The projects whose
+    /// last one did not succeed.
+    stale: tokio::sync::Mutex<BTreeSet<ProjectId>>,
     root_key_hash: [u8; 32],
     reach: Reach,
     cache: TokenCache,
@@ -109,11 +110,11 @@ impl Auth {
         reach: Reach,
         rates: Rates,
     ) -> Result<Self, Failure> {
-        let registry = Registry::load(&store, &Registry::default(), reach).await?;
+        let registry = Registry::load(&store, reach).await?;
         let inner = Arc::new(Inner {
             store,
             registry: RwLock::new(Arc::new(registry)),
-            is_current: tokio::sync::Mutex::new(true),
+            stale: tokio::sync::Mutex::default(),
             root_key_hash: sha256(root_key.as_bytes()),
             reach,
             cache: TokenCache::default(),
@@ -124,14 +125,14 @@ impl Auth {
         Ok(Self { inner })
     }
 
-    /// Reads the projects and their keys anew: called after one of them was changed. What ended
-    /// before the call is refused after it.
+    /// Reads a project and its keys again: called after one of them was changed. What ended before the
+    /// call is refused after it. Costs the same however many other projects there are.
     ///
     /// # Errors
     /// [`Failure`] when they cannot be read; the old ones stay in use until that succeeds, which is
     /// tried again by itself.
-    pub async fn reload(&self) -> Result<(), Failure> {
-        self.inner.reload().await
+    pub async fn reload(&self, project: ProjectId) -> Result<(), Failure> {
+        self.inner.reload(project).await
     }
 
     #[must_use]
@@ -380,14 +381,14 @@ impl Auth {
 }
 
 impl Inner {
-    async fn reload(&self) -> Result<(), Failure> {
-        let mut is_current = self.is_current.lock().await;
+    async fn reload(&self, project: ProjectId) -> Result<(), Failure> {
+        let mut stale = self.stale.lock().await;
         // Also when this call is given up on the way.
-        *is_current = false;
+        stale.insert(project);
         let known = Arc::clone(&self.registry.read());
-        let fresh = Registry::load(&self.store, &known, self.reach).await?;
+        let fresh = known.with_project(&self.store, project, self.reach).await?;
         *self.registry.write() = Arc::new(fresh);
-        *is_current = true;
+        stale.remove(&project);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use super::{
     },
     key::{Algorithm, VerifyingKey},
     sha256,
+    shared_map::SharedMap,
 };
 use ordercast_core::{
     ProjectId,
@@ -16,16 +17,16 @@ use ordercast_core::{
     ids::{CredentialId, SourceId},
 };
 use ordercast_store::{
-    Credential, CredentialKind, Failure, KeySet, Project, Source, Store, TokenRules,
+    Credential, CredentialKind, Failure, KeySet, Project, ProjectSecrets, Source, Store, TokenRules,
 };
 use std::{collections::HashMap, sync::Arc};
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Registry {
-    projects: HashMap<ProjectId, ProjectKeys>,
-    api_keys: HashMap<[u8; 32], ApiKey>,
-    sources: HashMap<SourceId, Source>,
-    jwks: HashMap<CredentialId, Arc<JwksSource>>,
+    projects: SharedMap<ProjectId, Arc<ProjectKeys>>,
+    api_keys: SharedMap<[u8; 32], Arc<ApiKey>>,
+    sources: SharedMap<SourceId, Arc<Source>>,
+    jwks: SharedMap<CredentialId, Arc<JwksSource>>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +45,9 @@ pub struct ProjectKeys {
     pub(super) jwks: Vec<Arc<JwksSource>>,
     /// Over keys and rules: what was judged by others has another one.
     pub(super) fingerprint: [u8; 32],
+    /// By what the project's API keys and sources are found: they go when it is read again.
+    api_key_hashes: Vec<[u8; 32]>,
+    sources: Vec<SourceId>,
 }
 
 impl Registry {
@@ -51,50 +55,119 @@ impl Registry {
         self.projects.values().map(|keys| &keys.project)
     }
 
-    /// Sources that `known` has are taken over with the keys that they hold.
-    pub(super) async fn load(store: &Store, known: &Self, reach: Reach) -> Result<Self, Failure> {
+    /// All projects, at the start.
+    pub(super) async fn load(store: &Store, reach: Reach) -> Result<Self, Failure> {
         let (projects, credentials, sources) = store.projects().await?;
         let (rules, key_sets) = store.token_rules().await?;
-        let mut rules: HashMap<_, _> = rules.into_iter().collect();
-        let key_sets: HashMap<_, _> = key_sets.iter().map(|set| (set.credential, set)).collect();
-        let mut registry = Self::default();
-        for project in projects {
-            let keys = ProjectKeys {
-                rules: rules.remove(&project.id).unwrap_or_default(),
-                keys: Vec::new(),
-                jwks: Vec::new(),
-                fingerprint: [0; 32],
-                project,
-            };
-            registry.projects.insert(keys.project.id, keys);
-        }
-        for credential in &credentials {
-            registry.add(credential, known, &key_sets, reach);
-        }
-        for keys in registry.projects.values_mut() {
-            keys.fingerprint = fingerprint(keys);
-        }
-        registry.sources = sources
+        let mut all: HashMap<ProjectId, ProjectSecrets> = projects
             .into_iter()
-            .map(|source| (source.id.clone(), source))
+            .map(|project| (project.id, ProjectSecrets::of(project)))
             .collect();
+        let mut project_of = HashMap::new();
+        for credential in credentials {
+            if let Some(of) = all.get_mut(&credential.project) {
+                project_of.insert(credential.id, credential.project);
+                of.credentials.push(credential);
+            }
+        }
+        for source in sources {
+            if let Some(of) = all.get_mut(&source.project) {
+                of.sources.push(source);
+            }
+        }
+        for (project, rules) in rules {
+            if let Some(of) = all.get_mut(&project) {
+                of.rules = Some(rules);
+            }
+        }
+        for set in key_sets {
+            let project = project_of.get(&set.credential);
+            if let Some(of) = project.and_then(|project| all.get_mut(project)) {
+                of.key_sets.push(set);
+            }
+        }
+        let mut registry = Self::default();
+        for secrets in all.into_values() {
+            registry.put(secrets, reach);
+        }
         Ok(registry)
+    }
+
+    /// With one project as it is now; all others are shared.
+    pub(super) async fn with_project(
+        &self,
+        store: &Store,
+        project: ProjectId,
+        reach: Reach,
+    ) -> Result<Self, Failure> {
+        let secrets = store.project_secrets(project).await?;
+        let mut changed = self.clone();
+        match secrets {
+            Some(secrets) => changed.put(secrets, reach),
+            None => changed.remove(project, &[]),
+        }
+        Ok(changed)
+    }
+
+    /// Takes a project's keys out, but for the key sets of these credentials.
+    fn remove(&mut self, project: ProjectId, kept: &[CredentialId]) {
+        let Some(known) = self.projects.remove(&project) else {
+            return;
+        };
+        for hash in &known.api_key_hashes {
+            self.api_keys.remove(hash);
+        }
+        for source in &known.sources {
+            self.sources.remove(source);
+        }
+        for source in &known.jwks {
+            if !kept.contains(&source.id) {
+                self.jwks.remove(&source.id);
+            }
+        }
+    }
+
+    /// Key sets that are known are taken over with the keys that they hold.
+    fn put(&mut self, secrets: ProjectSecrets, reach: Reach) {
+        let ProjectSecrets {
+            project,
+            credentials,
+            sources,
+            rules,
+            key_sets,
+        } = secrets;
+        let live: Vec<_> = credentials.iter().map(|credential| credential.id).collect();
+        self.remove(project.id, &live);
+        let mut keys = ProjectKeys {
+            rules: rules.unwrap_or_default(),
+            keys: Vec::new(),
+            jwks: Vec::new(),
+            fingerprint: [0; 32],
+            api_key_hashes: Vec::new(),
+            sources: sources.iter().map(|source| source.id.clone()).collect(),
+            project,
+        };
+        for credential in &credentials {
+            self.add(&mut keys, credential, &key_sets, reach);
+        }
+        keys.fingerprint = fingerprint(&keys);
+        for source in sources {
+            self.sources.insert(source.id.clone(), Arc::new(source));
+        }
+        self.projects.insert(keys.project.id, Arc::new(keys));
     }
 
     fn add(
         &mut self,
+        keys: &mut ProjectKeys,
         credential: &Credential,
-        known: &Self,
-        key_sets: &HashMap<CredentialId, &KeySet>,
+        key_sets: &[KeySet],
         reach: Reach,
     ) {
         let unusable = |why: &dyn std::fmt::Display| {
             tracing::error!(id = %credential.id, project = %credential.project, %why, "a key cannot be used");
         };
         let value = credential.value.expose();
-        let Some(keys) = self.projects.get_mut(&credential.project) else {
-            return;
-        };
         let algorithm = match credential.kind {
             CredentialKind::ApiKey => {
                 let (Ok(hash), Some(scopes)) = (<[u8; 32]>::try_from(value), credential.scopes)
@@ -107,13 +180,13 @@ impl Registry {
                     name: credential.name.clone(),
                     scopes,
                 };
-                self.api_keys.insert(hash, key);
+                keys.api_key_hashes.push(hash);
+                self.api_keys.insert(hash, Arc::new(key));
                 return;
             }
             CredentialKind::JwksUrl => {
-                let known = known.jwks.get(&credential.id).map(Arc::clone);
-                let source = match known {
-                    Some(source) => source,
+                let source = match self.jwks.get(&credential.id) {
+                    Some(source) => Arc::clone(source),
                     None => {
                         let url = String::from_utf8_lossy(value);
                         let address = match Address::parse(&url, reach) {
@@ -125,7 +198,7 @@ impl Registry {
                             credential.project,
                             address,
                             reach,
-                            key_sets.get(&credential.id).copied(),
+                            key_sets.iter().find(|set| set.credential == credential.id),
                         ))
                     }
                 };
@@ -146,16 +219,16 @@ impl Registry {
 
     #[must_use]
     pub fn project(&self, id: ProjectId) -> Option<&ProjectKeys> {
-        self.projects.get(&id)
+        self.projects.get(&id).map(AsRef::as_ref)
     }
 
     #[must_use]
     pub fn source(&self, id: &SourceId) -> Option<&Source> {
-        self.sources.get(id)
+        self.sources.get(id).map(AsRef::as_ref)
     }
 
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
-        self.sources.values()
+        self.sources.values().map(AsRef::as_ref)
     }
 
     #[must_use]
@@ -168,7 +241,7 @@ impl Registry {
     }
 
     pub(super) fn api_key(&self, hash: &[u8; 32]) -> Option<&ApiKey> {
-        self.api_keys.get(hash)
+        self.api_keys.get(hash).map(AsRef::as_ref)
     }
 
     /// Projects that accept tokens made for anybody else, too.

@@ -62,11 +62,11 @@ impl Inner {
 
     /// A revoked key must not live on because the database did not answer once.
     async fn catch_up(&self) {
-        if *self.is_current.lock().await {
-            return;
-        }
-        if let Err(error) = self.reload().await {
-            tracing::error!(%error, "changed keys are not in use yet");
+        let stale = self.stale.lock().await.clone();
+        for project in stale {
+            if let Err(error) = self.reload(project).await {
+                tracing::error!(%error, %project, "changed keys are not in use yet");
+            }
         }
     }
 

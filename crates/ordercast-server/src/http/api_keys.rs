@@ -209,7 +209,7 @@ pub(super) async fn add(
         }
         other => return Err(refusal(&other)),
     };
-    app.auth.reload().await?;
+    app.auth.reload(project).await?;
     Ok(added)
 }
 
@@ -230,7 +230,7 @@ pub(super) async fn end(
         family,
     };
     let outcome = submit(app, change).await?;
-    app.auth.reload().await?;
+    app.auth.reload(project).await?;
     match outcome {
         Outcome::Credentials(CredentialOutcome::Done) => Ok(StatusCode::NO_CONTENT),
         other => Err(refusal(&other)),

@@ -246,6 +246,7 @@ impl Asked {
             Some(order) => Object::Order(self.project, &user, order),
         };
         caller::permit(&principal, Action::ReadOrder, object)?;
+        app.auth.limits().buyer(self.project, &user)?;
         Ok((user, order))
     }
 }

@@ -206,18 +206,21 @@ pub async fn list(
     let wait = Duration::from_secs(query.wait.min(WAIT_SECONDS_MAX));
     let deadline = tokio::time::sleep(wait);
     tokio::pin!(deadline);
-    let mut newest = app.store.newest_event();
     let mut stopping = app.stopping.clone();
+    // Before the read: what is committed after it wakes this.
+    let mut watch = match wait.is_zero() {
+        true => None,
+        false => Some(app.store.watch_events(project)?),
+    };
     let rows = loop {
-        newest.mark_unchanged();
         let rows = app.store.events(project, feed, cursor.after, limit).await?;
-        if !rows.is_empty() || wait.is_zero() {
+        let Some(watch) = watch.as_mut().filter(|_| rows.is_empty()) else {
             break rows;
-        }
+        };
         tokio::select! {
             () = &mut deadline => break rows,
             () = requested(&mut stopping) => break rows,
-            changed = newest.changed() => if changed.is_err() { break rows },
+            () = watch.changed() => {}
         }
     };
     let last_id = rows.last().map_or(cursor.after, |row| row.facts.id);

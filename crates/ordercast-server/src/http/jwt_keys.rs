@@ -445,7 +445,7 @@ pub async fn put_rules(
     };
     let answer = shown(&rules);
     let outcome = submit(&app, CredentialChange::SetTokenRules { project, rules }).await?;
-    app.auth.reload().await?;
+    app.auth.reload(project).await?;
     match outcome {
         Outcome::Credentials(CredentialOutcome::Done) => Ok(Json(answer)),
         other => Err(refusal(&other)),

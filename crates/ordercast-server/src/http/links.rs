@@ -190,6 +190,7 @@ async fn read(State(app): State<App>, headers: HeaderMap) -> Result<Response, Pr
         Action::ReadOrder,
         Object::Order(order.project, &order.user, order.id),
     )?;
+    app.auth.limits().poll(order.project, order.id)?;
     let versions = app
         .store
         .versions(found.order_key)

@@ -23,7 +23,7 @@ const WELL: HealthView = HealthView {
 /// Ask whether the server is well
 ///
 /// It is when it takes changes and reads: the database is open and has not failed, and the server is
-/// not stopping. The internal listener says the reasons at `/health/ready`.
+/// not stopping. Waits for no other request. The internal listener says the reasons at `/health/ready`.
 #[utoipa::path(
     get,
     path = "/health",
@@ -32,7 +32,7 @@ const WELL: HealthView = HealthView {
     responses((status = 200, description = "It is", body = HealthView))
 )]
 pub async fn health(State(app): State<App>) -> Result<Json<HealthView>, Problem> {
-    app.store.check().await?;
+    app.store.check()?;
     Ok(Json(WELL))
 }
 
@@ -61,7 +61,7 @@ struct Readiness {
 /// 200 when requests should be sent here, 503 with the reasons when not.
 async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let mut reasons = Vec::new();
-    if let Err(failure) = app.store.check().await {
+    if let Err(failure) = app.store.check() {
         reasons.push(format!("the database: {failure}"));
     }
     if app.is_stopping() {

@@ -495,6 +495,10 @@ async fn find(
     let found = found.ok_or_else(Problem::not_found)?;
     let object = Object::Order(project, &found.order.user, found.order.id);
     permit(&principal, Action::ReadOrder, object)?;
+    // The same bucket as of the store's API: a buyer gets no more by another door.
+    if reader == Reader::Buyer {
+        app.auth.limits().poll(project, order)?;
+    }
     Ok((found, reader))
 }
 

@@ -132,8 +132,25 @@ impl From<TooMany> for Problem {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        tracing::error!(%failure, "the store did not answer");
-        Self::unavailable()
+        match failure {
+            Failure::TooSlow => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too_slow",
+                "the read took too long and was given up; ask for less: a shorter time, a smaller page",
+            ),
+            Failure::Overloaded => {
+                tracing::warn!(%failure, "a request was refused");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "overloaded",
+                    "too much waits already; nothing was changed, try again in a moment",
+                )
+            }
+            Failure::Closed | Failure::DiskFull | Failure::Database(_) => {
+                tracing::error!(%failure, "the store did not answer");
+                Self::unavailable()
+            }
+        }
     }
 }
 

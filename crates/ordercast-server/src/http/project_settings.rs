@@ -29,6 +29,7 @@ pub struct SettingsView {
     complete_on_ack: bool,
     order_lifetime_seconds: u32,
     virtual_price_integers: bool,
+    guests: bool,
     created_at: Time,
 }
 
@@ -41,6 +42,7 @@ impl From<&Project> for SettingsView {
             complete_on_ack: project.settings.complete_on_ack,
             order_lifetime_seconds: project.settings.order_lifetime_seconds,
             virtual_price_integers: project.settings.virtual_price_integers,
+            guests: project.settings.guests,
             created_at: Time(project.created_at),
         }
     }
@@ -109,6 +111,8 @@ struct ChangeBody {
     complete_on_ack: Option<bool>,
     /// Whether amounts of virtual currencies are numbers on `/api`; without it they are strings.
     virtual_price_integers: Option<bool>,
+    /// Whether buyers without an account may fill carts and make orders.
+    guests: Option<bool>,
     /// Of orders that are made from then on.
     #[schema(minimum = 60, maximum = 31_536_000)]
     order_lifetime_seconds: Option<u32>,
@@ -140,6 +144,7 @@ pub async fn change(
         complete_on_paid: wanted.complete_on_paid,
         complete_on_ack: wanted.complete_on_ack,
         virtual_price_integers: wanted.virtual_price_integers,
+        guests: wanted.guests,
         order_lifetime_seconds: wanted.order_lifetime_seconds.map(lifetime).transpose()?,
     };
     let submission = Submission {
@@ -149,7 +154,7 @@ pub async fn change(
     };
     match app.store.submit(submission).await? {
         Outcome::ProjectChanged(project) => {
-            app.auth.reload().await?;
+            app.auth.reload(project.id).await?;
             Ok(Json(SettingsView::from(&*project)))
         }
         Outcome::NotFound => Err(Problem::not_found()),

@@ -54,6 +54,10 @@ struct CreateBody {
     /// Whether amounts of virtual currencies are numbers on `/api`; without it they are strings.
     #[serde(default)]
     virtual_price_integers: bool,
+    /// Whether buyers without an account may fill carts and make orders. Nobody vouches for them: their
+    /// requests are limited by address, and what they never paid for is deleted.
+    #[serde(default)]
+    guests: bool,
     /// Without it, 86400.
     #[schema(minimum = 60, maximum = 31_536_000)]
     order_lifetime_seconds: Option<u32>,
@@ -78,6 +82,7 @@ struct CreatedView {
     complete_on_ack: bool,
     order_lifetime_seconds: u32,
     virtual_price_integers: bool,
+    guests: bool,
     /// Opens all of the project.
     #[schema(example = "oc_api_1a2b3c4d5e6f")]
     api_key: String,
@@ -138,6 +143,7 @@ pub async fn create(
     let settings = Settings {
         virtual_price_integers: new.virtual_price_integers,
         complete_on_ack: new.complete_on_ack.unwrap_or(true),
+        guests: new.guests,
         ..settings(new.complete_on_paid, new.order_lifetime_seconds)?
     };
 
@@ -185,8 +191,8 @@ pub async fn create(
     };
     match app.store.submit(submission).await? {
         Outcome::Project(created) => {
-            app.auth.reload().await?;
             let project = created.0;
+            app.auth.reload(project.id).await?;
             let answer = CreatedView {
                 project_id: project.id,
                 name: project.name,
@@ -194,6 +200,7 @@ pub async fn create(
                 complete_on_ack: project.settings.complete_on_ack,
                 order_lifetime_seconds: project.settings.order_lifetime_seconds,
                 virtual_price_integers: project.settings.virtual_price_integers,
+                guests: project.settings.guests,
                 api_key,
                 jwt,
                 inbox: InboxView {

@@ -382,7 +382,8 @@ pub fn outcome(outcome: &Outcome, success: StatusCode) -> Rendered {
         | Outcome::Sources(_)
         | Outcome::Unchanged { .. }
         | Outcome::Nothing
-        | Outcome::Pruned(_) => Problem::unavailable(),
+        | Outcome::Pruned(_)
+        | Outcome::Deleted { .. } => Problem::unavailable(),
     };
     Rendered {
         status: problem.status,

@@ -391,6 +391,7 @@ fn find(app: &App, project: ProjectId, id: &str) -> Result<Source, Problem> {
 }
 
 async fn submit(app: &App, change: SourceChange) -> Result<(), Problem> {
+    let project = change.project();
     let submission = Submission {
         change: Change::Sources(Box::new(change)),
         at: clock::now(),
@@ -398,7 +399,7 @@ async fn submit(app: &App, change: SourceChange) -> Result<(), Problem> {
     };
     match app.store.submit(submission).await? {
         Outcome::Sources(SourceOutcome::Done) => {
-            app.auth.reload().await?;
+            app.auth.reload(project).await?;
             Ok(())
         }
         Outcome::NotFound => Err(Problem::not_found()),

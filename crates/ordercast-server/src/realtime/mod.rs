@@ -40,6 +40,7 @@ use ordercast_core::{Timestamp, session::SessionConfig};
 use ordercast_store::{Committed, Store};
 use peer::Outbound;
 use registry::Registry;
+pub use registry::network;
 use std::{
     sync::{
         Arc,

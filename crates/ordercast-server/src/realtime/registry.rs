@@ -116,7 +116,7 @@ impl Registry {
 
 /// What one client has for itself: an address, or of IPv6 the 2^64 addresses of its network, from each
 /// of which it could come as somebody else.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),

@@ -9,12 +9,16 @@ async fn limited() -> Fixture {
         "name": "Test",
         "project_id": 7,
         "hs256_secret": crate::support::JWT_SECRET,
+        "guests": true,
         "items": [{ "sku": "sword", "name": "Sword", "price": { "amount": "1.99", "currency": "USD" } }],
     });
     start_with(project, |settings| {
         settings.requests_per_key = Some(1);
         settings.orders_per_buyer = Some(1);
         settings.polls_per_order = Some(4);
+        settings.guest_requests_per_address = Some(1);
+        settings.guest_requests_per_project = Some(2);
+        settings.trusted_proxies = Some(vec!["127.0.0.0/8".parse().expect("network")]);
     })
     .await
 }
@@ -91,4 +95,88 @@ async fn a_poller_of_four_a_second_is_served_and_a_faster_one_is_told() {
         &json!(1101),
     );
     assert_eq!(poll(other).await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn however_many_guests_an_address_makes_up_it_has_one_limit() {
+    let f = limited().await;
+    let ask = async |guest: usize, address: &str| {
+        let guest = format!("guest-{guest}");
+        let headers = [
+            ("x-unauthorized-id", guest.as_str()),
+            ("x-forwarded-for", address),
+            ("content-type", "application/json"),
+        ];
+        let path = "/api/v2/project/7/cart/item/sword";
+        f.send(Method::PUT, path, &headers, "{}").await
+    };
+    let mut guest = 0;
+    let mut from = async |address: &str| {
+        guest += 1;
+        ask(guest, address).await
+    };
+    // The same /64, and so the same subscriber.
+    for address in ["203.0.113.7", "2001:db8::1"] {
+        check(
+            &until_refused(async || from(address).await).await,
+            &json!(1101),
+        );
+    }
+    assert_eq!(from("2001:db8::ffff").await.status.as_u16(), 429);
+    // Those of other addresses share the project's.
+    let mut addresses = (1..=254).map(|host| format!("198.51.100.{host}"));
+    let refused = until_refused(async || from(&addresses.next().expect("more")).await).await;
+    check(&refused, &json!(1101));
+}
+
+#[tokio::test]
+async fn a_buyer_gets_no_more_by_another_door() {
+    let f = limited().await;
+    let made = f
+        .post(
+            "/api/v2/project/7/payment/item/sword",
+            &user_jwt("alice"),
+            &json!({}),
+        )
+        .await
+        .json();
+    let (order, token) = (&made["order_id"], made["token"].as_str().expect("token"));
+    let doors = [
+        (
+            format!("/api/v2/project/7/order/{order}"),
+            user_jwt("alice"),
+        ),
+        (f.v1(&format!("/orders/{order}")), user_jwt("alice")),
+        (f.v1(&format!("/orders/{order}/versions")), token.to_owned()),
+    ];
+    let (path, bearer) = &doors[1];
+    let refused = until_refused(async || f.get(path, bearer).await).await;
+    check(&refused, &json!("rate_limited"));
+    for (path, bearer) in &doors {
+        assert_eq!(f.get(path, bearer).await.status.as_u16(), 429, "{path}");
+    }
+    // The shop has its own limit.
+    let path = f.v1(&format!("/orders/{order}"));
+    assert_eq!(f.get(&path, ROOT_KEY).await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn payment_sessions_are_bounded_in_size_and_rate() {
+    let f = limited().await;
+    let make = async |user: &str, note: &str| {
+        let body = json!({ "purchase": {
+            "checkout": { "amount": "1", "currency": "USD" }, "note": note } });
+        let path = "/api/v2/project/7/payment";
+        f.post(path, &user_jwt(user), &body).await
+    };
+    let large = make("alice", &"x".repeat(17 * 1024)).await;
+    assert_eq!(
+        (large.status.as_u16(), large.code()),
+        (422, "1102".to_owned())
+    );
+    check(
+        &until_refused(async || make("alice", "x").await).await,
+        &json!(1101),
+    );
+    assert_eq!(make("bob", "x").await.status.as_u16(), 200);
 }

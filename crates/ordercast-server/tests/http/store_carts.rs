@@ -1,6 +1,6 @@
 //! Carts of users and guests, and orders of whole carts.
 
-use crate::store_support::{check_error, check_success, shop};
+use crate::store_support::{check_error, check_success, shop, shop_with};
 use crate::support::{Answer, Fixture};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -253,6 +253,49 @@ async fn carts_are_bounded() {
 }
 
 #[tokio::test]
+async fn a_guests_secret_is_shown_nowhere() {
+    let f = shop().await;
+    let secret = "the-guests-own-secret";
+    let carted = f
+        .guest(Method::PUT, "/cart/item/sword", secret, &json!({}))
+        .await;
+    assert_eq!(carted.status.as_u16(), 204);
+    let headers = [("x-unauthorized-id", secret), ("idempotency-key", "k-1")];
+    let made = f
+        .ask(Method::POST, &f.v2("/payment/cart"), &headers, &json!({}))
+        .await;
+    let order = made.json()["order_id"].clone();
+    let paths = [
+        f.v1("/orders"),
+        f.v1(&format!("/orders/{order}?expand=versions")),
+        f.v1("/events?mode=reference_combined"),
+    ];
+    let mut shown = made.text;
+    for path in paths {
+        let answer = f.get(&path, &f.api_key).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+        shown.push_str(&answer.text);
+    }
+    shown.push_str(&f.admin("/order/search", &json!({})).await.text);
+    assert!(shown.contains("guest:"), "{shown}");
+    assert!(!shown.contains(secret), "{shown}");
+    f.stop().await;
+    let database = std::fs::read(f.folder().join("ordercast.db")).expect("file");
+    let holds = |what: &[u8]| database.windows(what.len()).any(|some| some == what);
+    assert!(holds(b"guest:") && !holds(secret.as_bytes()));
+}
+
+#[tokio::test]
+async fn guests_are_let_in_where_the_project_says_so() {
+    let f = shop_with(json!({ "guests": false })).await;
+    let cart = async || f.guest(Method::GET, "/cart", "g-1", &Value::Null).await;
+    check_error(&cart().await, 401, 1501, "no guests");
+    let set = f.shop(Method::PATCH, "", &json!({ "guests": true })).await;
+    assert_eq!(set.json()["guests"], true, "{}", set.text);
+    check_success(&cart().await, "guests");
+}
+
+#[tokio::test]
 async fn guests_have_orders_and_carts_that_nobody_else_sees() {
     let f = shop().await;
     let contact = |text: &str| data_encoding::BASE64.encode(text.as_bytes());
@@ -276,7 +319,8 @@ async fn guests_have_orders_and_carts_that_nobody_else_sees() {
     assert_eq!(with_token.status.as_u16(), 200);
     let found = f.admin("/order/search", &json!({})).await.json();
     let user = &found["orders"][0]["user"];
-    assert_eq!(user["id"], "guest:g-1");
+    let id = user["id"].as_str().expect("text").to_owned();
+    assert!(id.starts_with("guest:"), "{id}");
     assert_eq!(
         (&user["email"], &user["country"]),
         (&json!("ann@example.com"), &json!("DE"))
@@ -289,8 +333,14 @@ async fn guests_have_orders_and_carts_that_nobody_else_sees() {
     assert_eq!(foreign.text, missing.text);
     let namesake = f.user(Method::GET, &path, "g-1", &Value::Null).await;
     assert_eq!(namesake.text, missing.text);
-    let impostor = f.user(Method::GET, &path, "guest:g-1", &Value::Null).await;
-    check_error(&impostor, 401, 1501, "a JWT with a guest's id");
+    for id in ["guest:g-1", &id] {
+        let impostor = f.user(Method::GET, &path, id, &Value::Null).await;
+        check_error(&impostor, 401, 1501, "a JWT with a guest's id");
+    }
+    for id in [id.as_str(), &id["guest:".len()..]] {
+        let knows_the_id = f.guest(Method::GET, &path, id, &Value::Null).await;
+        assert_eq!(knows_the_id.text, missing.text, "the id proves nothing");
+    }
     let users_order = f.create_order("g-1").await;
     let path = format!("/order/{users_order}");
     let users = f.guest(Method::GET, &path, "g-1", &Value::Null).await;

@@ -13,6 +13,7 @@ pub async fn shop_with(more: Value) -> Fixture {
     let mut project = json!({
         "name": "Test",
         "hs256_secret": JWT_SECRET,
+        "guests": true,
         "items": [
             { "sku": "sword", "name": "Sword", "price": { "amount": "1.99", "currency": "USD" },
               "prices": [{ "amount": "1.79", "currency": "EUR" }] },

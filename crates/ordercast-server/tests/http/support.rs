@@ -109,6 +109,8 @@ pub async fn try_serve_with(
     flags.requests_per_key = Some(0);
     flags.orders_per_buyer = Some(0);
     flags.polls_per_order = Some(0);
+    flags.guest_requests_per_address = Some(0);
+    flags.guest_requests_per_project = Some(0);
     set(&mut flags);
     let bound = Bound::open(Config::load(flags, None).expect("config")).await?;
     let base = format!("http://{}", bound.address);

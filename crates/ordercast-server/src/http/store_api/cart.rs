@@ -12,7 +12,7 @@ use super::{
     path::At,
     purchase::{find_item, line, read, refused, sku as parsed},
     render::{self, PriceView},
-    who,
+    who::{self, Client},
 };
 use crate::clock;
 use axum::{
@@ -73,10 +73,10 @@ async fn mine(
     app: App,
     project: &str,
     cart: Option<&str>,
-    headers: &HeaderMap,
+    client: &Client,
 ) -> Result<Mine, ApiError> {
     let project = who::project_id(project)?;
-    let user = who::buyer(&app, headers, project).await?.user;
+    let user = who::buyer(&app, client, project).await?.user;
     let cart = cart_id(cart).ok_or_else(ApiError::cart_not_found)?;
     Ok(Mine {
         is_current: cart.as_str() == CURRENT,
@@ -272,9 +272,9 @@ pub async fn read_current(
     State(app): State<App>,
     At(project): At<String>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    client: Client,
 ) -> Result<Response, ApiError> {
-    let mine = mine(app, &project, None, &headers).await?;
+    let mine = mine(app, &project, None, &client).await?;
     mine.show(currency_of(query.as_deref())?, None).await
 }
 
@@ -291,9 +291,9 @@ pub async fn read_named(
     State(app): State<App>,
     At((project, cart)): At<(String, String)>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    client: Client,
 ) -> Result<Response, ApiError> {
-    let mine = mine(app, &project, Some(&cart), &headers).await?;
+    let mine = mine(app, &project, Some(&cart), &client).await?;
     mine.show(currency_of(query.as_deref())?, None).await
 }
 
@@ -318,9 +318,9 @@ fn currency_of(query: Option<&str>) -> Result<Option<Currency>, ApiError> {
 pub async fn clear_current(
     State(app): State<App>,
     At(project): At<String>,
-    headers: HeaderMap,
+    client: Client,
 ) -> Result<StatusCode, ApiError> {
-    let mine = mine(app, &project, None, &headers).await?;
+    let mine = mine(app, &project, None, &client).await?;
     mine.edit(CartEdit::Clear).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -337,9 +337,9 @@ pub async fn clear_current(
 pub async fn clear_named(
     State(app): State<App>,
     At((project, cart)): At<(String, String)>,
-    headers: HeaderMap,
+    client: Client,
 ) -> Result<StatusCode, ApiError> {
-    let mine = mine(app, &project, Some(&cart), &headers).await?;
+    let mine = mine(app, &project, Some(&cart), &client).await?;
     mine.edit(CartEdit::Clear).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -377,10 +377,15 @@ struct FillLine {
 pub async fn fill_current(
     State(app): State<App>,
     At(project): At<String>,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
-    fill(mine(app, &project, None, &headers).await?, &headers, body).await
+    fill(
+        mine(app, &project, None, &client).await?,
+        &client.headers,
+        body,
+    )
+    .await
 }
 
 /// Fill a cart
@@ -398,11 +403,11 @@ pub async fn fill_current(
 pub async fn fill_named(
     State(app): State<App>,
     At((project, cart)): At<(String, String)>,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let mine = mine(app, &project, Some(&cart), &headers).await?;
-    fill(mine, &headers, body).await
+    let mine = mine(app, &project, Some(&cart), &client).await?;
+    fill(mine, &client.headers, body).await
 }
 
 /// What is not in the catalogue is left out and told of in `warnings`.
@@ -458,11 +463,11 @@ struct LineBody {
 pub async fn put_into_current(
     State(app): State<App>,
     At((project, sku)): At<(String, String)>,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let mine = mine(app, &project, None, &headers).await?;
-    put(mine, &sku, &headers, body).await
+    let mine = mine(app, &project, None, &client).await?;
+    put(mine, &sku, &client.headers, body).await
 }
 
 /// Put an item into a cart
@@ -478,11 +483,11 @@ pub async fn put_into_current(
 pub async fn put_into_named(
     State(app): State<App>,
     At((project, cart, sku)): At<(String, String, String)>,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let mine = mine(app, &project, Some(&cart), &headers).await?;
-    put(mine, &sku, &headers, body).await
+    let mine = mine(app, &project, Some(&cart), &client).await?;
+    put(mine, &sku, &client.headers, body).await
 }
 
 async fn put(mine: Mine, sku: &str, headers: &HeaderMap, body: Body) -> Result<Response, ApiError> {
@@ -512,9 +517,9 @@ async fn put(mine: Mine, sku: &str, headers: &HeaderMap, body: Body) -> Result<R
 pub async fn remove_from_current(
     State(app): State<App>,
     At((project, sku)): At<(String, String)>,
-    headers: HeaderMap,
+    client: Client,
 ) -> Result<StatusCode, ApiError> {
-    remove(mine(app, &project, None, &headers).await?, &sku).await
+    remove(mine(app, &project, None, &client).await?, &sku).await
 }
 
 /// Remove an item from a cart
@@ -529,9 +534,9 @@ pub async fn remove_from_current(
 pub async fn remove_from_named(
     State(app): State<App>,
     At((project, cart, sku)): At<(String, String, String)>,
-    headers: HeaderMap,
+    client: Client,
 ) -> Result<StatusCode, ApiError> {
-    remove(mine(app, &project, Some(&cart), &headers).await?, &sku).await
+    remove(mine(app, &project, Some(&cart), &client).await?, &sku).await
 }
 
 /// Also of what the catalogue has no more. An item that was not in the cart is gone already.

@@ -10,9 +10,9 @@ use super::{
     error::ApiError,
     path::At,
     purchase::{Asked, PlacedView, Placement, PurchaseBody, line, read},
-    who,
+    who::{self, Client},
 };
-use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use axum::{body::Body, extract::State, response::Response};
 use ordercast_core::{
     ProjectId, UserId,
     catalogue::{Line, quote},
@@ -39,10 +39,10 @@ enum Kind {
 pub async fn pay_current(
     state: State<App>,
     At(project): At<String>,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
-    order(state.0, project, None, Kind::Paid, headers, body).await
+    order(state.0, project, None, Kind::Paid, client, body).await
 }
 
 /// Create an order of a cart
@@ -58,10 +58,10 @@ pub async fn pay_current(
 pub async fn pay(
     state: State<App>,
     At((project, cart)): At<(String, String)>,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
-    order(state.0, project, Some(cart), Kind::Paid, headers, body).await
+    order(state.0, project, Some(cart), Kind::Paid, client, body).await
 }
 
 /// Create an order of the current cart of free items
@@ -77,10 +77,10 @@ pub async fn pay(
 pub async fn take_current(
     state: State<App>,
     At(project): At<String>,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
-    order(state.0, project, None, Kind::Free, headers, body).await
+    order(state.0, project, None, Kind::Free, client, body).await
 }
 
 /// Create an order of a cart of free items
@@ -96,10 +96,10 @@ pub async fn take_current(
 pub async fn take(
     state: State<App>,
     At((project, cart)): At<(String, String)>,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
-    order(state.0, project, Some(cart), Kind::Free, headers, body).await
+    order(state.0, project, Some(cart), Kind::Free, client, body).await
 }
 
 async fn order(
@@ -107,12 +107,12 @@ async fn order(
     project: String,
     cart: Option<String>,
     kind: Kind,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
     let project = who::project_id(&project)?;
-    let buyer = who::buyer(&app, &headers, project).await?;
-    let (body, raw) = read::<PurchaseBody>(&headers, body).await?;
+    let buyer = who::buyer(&app, &client, project).await?;
+    let (body, raw) = read::<PurchaseBody>(&client.headers, body).await?;
     let terms = body.terms(buyer.contact.clone())?;
     let no_cart = || ApiError::invalid_cart("The cart does not exist or is empty");
     let cart = cart_id(cart.as_deref()).ok_or_else(no_cart)?;
@@ -123,7 +123,7 @@ async fn order(
     let user = buyer.user.as_str();
     let before = format!("{operation}/{cart} {user}");
     let scope = Scope::new(operation, &[cart.as_str(), user], before);
-    let asked = Asked::new(&app, project, scope, &headers, &raw)?;
+    let asked = Asked::new(&app, project, scope, &client.headers, &raw)?;
     if let Some(answer) = asked.replay().await? {
         return Ok(answer);
     }

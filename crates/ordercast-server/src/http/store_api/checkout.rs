@@ -115,7 +115,7 @@ pub fn checkout(
     let settings = settings.unwrap_or_default();
     let custom_parameters = custom_parameters
         .map(|members| {
-            CustomParameters::new(members.0)
+            CustomParameters::new(&members.0)
                 .map_err(|rule| ApiError::invalid("custom_parameters", rule))
         })
         .transpose()?;
@@ -142,7 +142,7 @@ pub fn checkout(
             ui: settings
                 .ui
                 .filter(|ui| !ui.0.is_empty())
-                .map(|ui| Ui::new(ui.0).map_err(|rule| ApiError::invalid("settings.ui", rule)))
+                .map(|ui| Ui::new(&ui.0).map_err(|rule| ApiError::invalid("settings.ui", rule)))
                 .transpose()?,
         },
     })

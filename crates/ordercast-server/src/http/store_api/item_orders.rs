@@ -8,9 +8,9 @@ use super::{
     error::ApiError,
     path::At,
     purchase::{Asked, PlacedView, Placement, PurchaseBody, Terms, find_item, line, read, sku},
-    who::{self, Buyer},
+    who::{self, Buyer, Client},
 };
-use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use axum::{body::Body, extract::State, response::Response};
 use ordercast_core::{
     ProjectId, Sku,
     catalogue::{quote, quote_virtual},
@@ -32,12 +32,12 @@ async fn begin<'a, const N: usize>(
     app: &'a App,
     project: &str,
     (operation, path, named): (&str, String, [&str; N]),
-    headers: &HeaderMap,
+    client: &Client,
     body: Body,
 ) -> Result<Began<'a, N>, ApiError> {
     let project = who::project_id(project)?;
-    let buyer = who::user(app, headers, project).await?;
-    let (body, raw) = read::<PurchaseBody>(headers, body).await?;
+    let buyer = who::user(app, client, project).await?;
+    let (body, raw) = read::<PurchaseBody>(&client.headers, body).await?;
     let mut skus = Vec::with_capacity(N);
     for name in named {
         skus.push(sku(name)?);
@@ -46,7 +46,7 @@ async fn begin<'a, const N: usize>(
     let mut parts = named.to_vec();
     parts.push(user);
     let scope = Scope::new(operation, &parts, format!("{path} {user}"));
-    let asked = Asked::new(app, project, scope, headers, &raw)?;
+    let asked = Asked::new(app, project, scope, &client.headers, &raw)?;
     let terms = body.terms(buyer.contact.clone())?;
     Ok(Began {
         project,
@@ -72,12 +72,12 @@ async fn begin<'a, const N: usize>(
 pub async fn for_money(
     State(app): State<App>,
     At((project, sku)): At<(String, String)>,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
     let path = format!("POST payment/item/{sku}");
     let operation = ("POST payment/item", path, [sku.as_str()]);
-    let began = begin(&app, &project, operation, &headers, body).await?;
+    let began = begin(&app, &project, operation, &client, body).await?;
     if let Some(answer) = began.asked.replay().await? {
         return Ok(answer);
     }
@@ -108,13 +108,13 @@ pub async fn for_money(
 pub async fn for_virtual_currency(
     State(app): State<App>,
     At((project, sku, currency)): At<(String, String, String)>,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
     let path = format!("POST payment/item/{sku}/virtual/{currency}");
     let named = [sku.as_str(), currency.as_str()];
     let operation = ("POST payment/item/virtual", path, named);
-    let began = begin(&app, &project, operation, &headers, body).await?;
+    let began = begin(&app, &project, operation, &client, body).await?;
     if let Some(answer) = began.asked.replay().await? {
         return Ok(answer);
     }
@@ -145,12 +145,12 @@ pub async fn for_virtual_currency(
 pub async fn for_nothing(
     State(app): State<App>,
     At((project, sku)): At<(String, String)>,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
     let path = format!("POST free/item/{sku}");
     let operation = ("POST free/item", path, [sku.as_str()]);
-    let began = begin(&app, &project, operation, &headers, body).await?;
+    let began = begin(&app, &project, operation, &client, body).await?;
     if let Some(answer) = began.asked.replay().await? {
         return Ok(answer);
     }

@@ -314,6 +314,7 @@ pub fn failed(outcome: &Outcome) -> Rendered {
         | Outcome::Unchanged { .. }
         | Outcome::Nothing
         | Outcome::Pruned(_)
+        | Outcome::Deleted { .. }
         | Outcome::Storefront(_) => ApiError::unavailable(),
     };
     error.rendered()

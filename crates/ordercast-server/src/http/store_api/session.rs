@@ -12,24 +12,21 @@ use super::{
     object::Object,
     path::At,
     purchase::{Asked, failed, read},
-    render, who,
+    render,
+    who::{self, Client},
 };
 use crate::{
     auth::{PaymentToken, SessionToken},
     clock,
 };
-use axum::{
-    body::Body,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::Response,
-};
+use axum::{body::Body, extract::State, http::StatusCode, response::Response};
 use ordercast_core::{
     money::Money,
     order::{Contact, CustomParameters},
 };
 use ordercast_store::{
-    Change, Outcome, Scope, StorefrontChange, StorefrontOutcome, storefront::NewSession,
+    Change, Outcome, Scope, StorefrontChange, StorefrontOutcome,
+    storefront::{NewSession, PURCHASE_BYTES_MAX},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -77,17 +74,22 @@ struct TokenView {
 pub async fn create(
     State(app): State<App>,
     At(project): At<String>,
-    headers: HeaderMap,
+    client: Client,
     body: Body,
 ) -> Result<Response, ApiError> {
     let project = who::project_id(&project)?;
-    let user = who::user(&app, &headers, project).await?.user;
+    let user = who::user(&app, &client, project).await?.user;
+    let headers = client.headers;
     let (body, raw) = read::<SessionBody>(&headers, body).await?;
     let purchase = body
         .purchase
         .ok_or_else(|| ApiError::invalid("purchase", "must be given"))?
         .0;
     check_sum(purchase.get("checkout"))?;
+    if super::super::render::json(&purchase).len() > PURCHASE_BYTES_MAX {
+        let rule = format!("must have at most {PURCHASE_BYTES_MAX} bytes");
+        return Err(ApiError::invalid("purchase", rule));
+    }
     let sandbox = body.settings.as_ref().and_then(|settings| settings.sandbox);
     let checkout = checkout::checkout(
         body.settings,
@@ -101,6 +103,8 @@ pub async fn create(
     if let Some(answer) = asked.replay().await? {
         return Ok(answer);
     }
+    // As often as the user may make orders: each is a write.
+    app.auth.limits().create(project, &user)?;
     let secret = clock::random();
     let change = StorefrontChange::CreateSession(Box::new(NewSession {
         project,

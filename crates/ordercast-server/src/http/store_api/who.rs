@@ -4,23 +4,50 @@ use super::{
     super::{
         App,
         caller::{self, permit},
+        client_address,
     },
     error::ApiError,
 };
 use crate::auth::guest;
-use axum::http::{HeaderMap, header};
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, header, request::Parts},
+};
 use ordercast_core::{
     ProjectId, UserId,
     access::{Action, Object, Principal},
     order::Contact,
 };
+use std::net::{IpAddr, SocketAddr};
 
 /// A project that no credential can be of is a bad credential.
 pub fn project_id(text: &str) -> Result<ProjectId, ApiError> {
     text.parse().map_err(|_| ApiError::unauthorized())
 }
 
-/// A user's JWT or a payment token; without either, a guest.
+/// What a request says of itself, and where it comes from.
+#[derive(Debug)]
+pub struct Client {
+    pub headers: HeaderMap,
+    pub address: IpAddr,
+}
+
+impl FromRequestParts<App> for Client {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| ApiError::unavailable())?;
+        let trusted = &app.inbox.trusted_proxies;
+        Ok(Self {
+            address: client_address::of(peer.ip(), &parts.headers, trusted),
+            headers: parts.headers.clone(),
+        })
+    }
+}
+
+/// A user's JWT or a payment token; without either, a guest where the project lets them in.
 ///
 /// # Errors
 /// 401 without a valid one, 503 when it could not be checked.
@@ -32,15 +59,21 @@ pub async fn anyone(
     if headers.contains_key(header::AUTHORIZATION) {
         return Ok(caller::buyer(&app.auth, headers, project).await?);
     }
-    let guest = guest::from_headers(headers).map_err(|rejected| {
+    let guest = guest::from_headers(headers, project).map_err(|rejected| {
         tracing::debug!(%rejected, %project, "credential rejected");
         ApiError::unauthorized()
     })?;
+    let registry = app.auth.registry();
+    let lets_in = registry
+        .project(project)
+        .is_some_and(|known| known.project.settings.guests);
     match guest {
-        Some(user) if app.auth.registry().project(project).is_some() => {
-            Ok(Principal::Guest { project, user })
+        Some(user) if lets_in => Ok(Principal::Guest { project, user }),
+        Some(_) => {
+            tracing::debug!(%project, "the project lets no guests in");
+            Err(ApiError::unauthorized())
         }
-        _ => Err(ApiError::unauthorized()),
+        None => Err(ApiError::unauthorized()),
     }
 }
 
@@ -54,16 +87,22 @@ pub struct Buyer {
 /// For carts: a user or a guest.
 ///
 /// # Errors
-/// As [`anyone`]; 403 for a payment token; 422 when the guest's contact cannot be read.
-pub async fn buyer(app: &App, headers: &HeaderMap, project: ProjectId) -> Result<Buyer, ApiError> {
+/// As [`anyone`]; 403 for a payment token; 429 for guests over the limit of their address or of the
+/// project's guests; 422 when the guest's contact cannot be read.
+pub async fn buyer(app: &App, client: &Client, project: ProjectId) -> Result<Buyer, ApiError> {
+    let headers = &client.headers;
     let principal = anyone(app, headers, project).await?;
     permit(&principal, Action::BuyItem, Object::Project(project))?;
     match principal {
-        Principal::User { user, .. } => Ok(Buyer {
-            user,
-            contact: Contact::default(),
-        }),
+        Principal::User { user, .. } => {
+            app.auth.limits().buyer(project, &user)?;
+            Ok(Buyer {
+                user,
+                contact: Contact::default(),
+            })
+        }
         Principal::Guest { user, .. } => {
+            app.auth.limits().guest(project, client.address)?;
             let contact =
                 guest::contact(headers).map_err(|rule| ApiError::invalid("x-user", rule))?;
             Ok(Buyer { user, contact })
@@ -79,9 +118,9 @@ pub async fn buyer(app: &App, headers: &HeaderMap, project: ProjectId) -> Result
 ///
 /// # Errors
 /// As [`buyer`]; 401 for a guest.
-pub async fn user(app: &App, headers: &HeaderMap, project: ProjectId) -> Result<Buyer, ApiError> {
-    if headers.contains_key(header::AUTHORIZATION) {
-        buyer(app, headers, project).await
+pub async fn user(app: &App, client: &Client, project: ProjectId) -> Result<Buyer, ApiError> {
+    if client.headers.contains_key(header::AUTHORIZATION) {
+        buyer(app, client, project).await
     } else {
         Err(ApiError::unauthorized())
     }
