@@ -18,6 +18,8 @@ const REQUESTS_MAX: usize = 100_000;
 struct Server {
     child: Child,
     address: SocketAddr,
+    /// Where its metrics are.
+    internal: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
@@ -28,12 +30,19 @@ impl Drop for Server {
     }
 }
 
-fn serve(address: &str, stderr: Stdio) -> (Child, tempfile::TempDir) {
+/// Where nobody listens just now.
+fn free() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("address")
+}
+
+fn serve(address: &str, internal: SocketAddr, stderr: Stdio) -> (Child, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("folder");
     let child = Command::new(env!("CARGO_BIN_EXE_ordercast"))
         .args(["serve", "--listen", address, "--log-format", "json"])
         .args(["--log", "trace", "--data-dir"])
         .arg(folder.path())
+        .env("ORDERCAST_INTERNAL_LISTEN", internal.to_string())
         .stderr(stderr)
         .spawn()
         .expect("starts");
@@ -42,7 +51,8 @@ fn serve(address: &str, stderr: Stdio) -> (Child, tempfile::TempDir) {
 
 /// With the reader of its log.
 fn piped() -> (Server, BufReader<std::process::ChildStderr>) {
-    let (mut child, folder) = serve("127.0.0.1:0", Stdio::piped());
+    let internal = free();
+    let (mut child, folder) = serve("127.0.0.1:0", internal, Stdio::piped());
     let mut log = BufReader::new(child.stderr.take().expect("stderr"));
     let address = log
         .by_ref()
@@ -55,30 +65,25 @@ fn piped() -> (Server, BufReader<std::process::ChildStderr>) {
     let server = Server {
         child,
         address,
+        internal,
         _folder: folder,
     };
     (server, log)
 }
 
 impl Server {
-    fn connect(&self) -> BufReader<TcpStream> {
-        let connected =
-            std::iter::repeat_with(|| TcpStream::connect(self.address)).find_map(Result::ok);
-        BufReader::new(connected.expect("connected"))
-    }
-
     /// Refuses a credential, which it logs, until the counter of such lines is above zero.
     fn logs_until(&self, result: &str) {
-        let mut connection = self.connect();
+        let (mut connection, mut metrics) = (connect(self.address), connect(self.internal));
         let counter = format!("ordercast_log_lines_total{{result=\"{result}\"}}");
         for round in 0..REQUESTS_MAX {
             let head = "authorization: Bearer x.y.z\r\n";
             let (status, _) = ask(&mut connection, "/api/v2/project/1/cart", head);
             assert_eq!(status, 401);
             if round % 100 == 0 {
-                let (status, metrics) = ask(&mut connection, "/metrics", "");
+                let (status, text) = ask(&mut metrics, "/metrics", "");
                 assert_eq!(status, 200);
-                let value = metrics.lines().find_map(|line| line.strip_prefix(&counter));
+                let value = text.lines().find_map(|line| line.strip_prefix(&counter));
                 if value.is_some_and(|value| value.trim() != "0") {
                     return;
                 }
@@ -88,15 +93,21 @@ impl Server {
     }
 
     fn check(&self) {
-        let (status, _) = ask(&mut self.connect(), "/health", "");
+        let (status, _) = ask(&mut connect(self.address), "/health", "");
         assert_eq!(status, 200);
     }
+}
+
+/// As soon as it listens.
+fn connect(address: SocketAddr) -> BufReader<TcpStream> {
+    let connected = std::iter::repeat_with(|| TcpStream::connect(address)).find_map(Result::ok);
+    BufReader::new(connected.expect("connected"))
 }
 
 fn ask(connection: &mut BufReader<TcpStream>, path: &str, head: &str) -> (u16, String) {
     write!(
         connection.get_mut(),
-        "GET {path} HTTP/1.1\r\nhost: test\r\n{head}\r\n"
+        "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{head}\r\n"
     )
     .expect("asked");
     let mut line = String::new();
@@ -146,13 +157,12 @@ fn a_log_on_a_full_disk_stops_nothing() {
         .open("/dev/full")
         .expect("Linux");
     // Where it serves is said nowhere.
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("address");
-    drop(free);
-    let (child, folder) = serve(&address.to_string(), full.into());
+    let (address, internal) = (free(), free());
+    let (child, folder) = serve(&address.to_string(), internal, full.into());
     let server = Server {
         child,
         address,
+        internal,
         _folder: folder,
     };
     server.logs_until("failed");

@@ -7,9 +7,5 @@ CREATE INDEX events_unacknowledged ON events (project_id, number) WHERE acknowle
 DROP INDEX deliveries_dead;
 CREATE INDEX deliveries_by_state ON deliveries (endpoint_id, state, delivery_id);
 
--- What is old enough to go, oldest first. Bodies stand before the time in a row, so without an index all
--- of them would be read on the way.
-CREATE INDEX inbox_by_age ON provider_inbox (received_at) WHERE state <> 'parked';
-
 -- The keys of one project that count, among all that have ended: read when one of them changes.
 CREATE INDEX credentials_live ON credentials (project_id) WHERE ended_at IS NULL;
