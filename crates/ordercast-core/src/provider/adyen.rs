@@ -108,18 +108,11 @@ pub fn read(body: &Json, body_hash: &str, mapping: &Mapping<'_>) -> Result<Vec<E
         }
         match item::read(item, body.live("/live")) {
             Ok(told) => told.event(mapping),
-            Err(error) => Event {
-                kind: item
-                    .text("/eventCode")
-                    .unwrap_or_else(|| "unreadable".to_owned()),
-                dedup_key: None,
-                subject: Subject::Unreadable(error),
-                named: None,
-                fact: None,
-                mode: None,
-                may_be_a_twin: false,
-                occurred_at: None,
-            },
+            Err(error) => {
+                let code = item.text("/eventCode");
+                let kind = code.unwrap_or_else(|| "unreadable".to_owned());
+                Event::new(kind, Subject::Unreadable(error), None)
+            }
         }
     };
     Ok(items(body)?.iter().map(read).collect())

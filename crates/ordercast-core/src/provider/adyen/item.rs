@@ -23,13 +23,7 @@ pub fn unsigned(item: &Json) -> Option<Event> {
     }
     Some(Event {
         dedup_key: Some(format!("unsigned:{code}")),
-        kind: code,
-        subject: Subject::Nothing,
-        named: None,
-        fact: None,
-        mode: None,
-        may_be_a_twin: false,
-        occurred_at: None,
+        ..Event::new(code, Subject::Nothing, None)
     })
 }
 
