@@ -152,6 +152,24 @@ fn the_doctor_finds_a_healthy_server_healthy_and_says_what_is_wrong_with_others(
     assert_eq!(finding(&report, "configuration")["level"], "error");
 }
 
+#[test]
+fn the_doctor_sees_a_restore_that_was_interrupted() {
+    let folder = tempfile::tempdir().expect("folder");
+    let data = folder.path().join("data");
+    drop(Server::start(&data));
+    let database = data.join("ordercast.db");
+    std::fs::rename(&database, data.join("ordercast.db.before-restore-1")).expect("moved");
+    let (code, report) = doctor(&data, "127.0.0.1:0");
+    assert_eq!(code, Some(2));
+    let found = finding(&report, "database");
+    assert!(
+        found["found"]
+            .as_str()
+            .is_some_and(|found| found.contains("interrupted")),
+        "{found:#}"
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn the_doctor_sees_secrets_that_others_may_read() {

@@ -196,7 +196,7 @@ mod tests {
                 (days, 0, false),
                 (2 * days, 3_000, false),
                 (3 * days, 3_700, false),
-                (3 * days + 3_000, 6_700, false),
+                (3 * days + 2_800, 6_500, false),
             ],
         );
     }

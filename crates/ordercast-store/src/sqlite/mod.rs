@@ -372,6 +372,15 @@ impl Store {
         self.inner.writes.queue.closed().await;
     }
 
+    /// What an interrupted restore left beside a database that is not there; `None`: nothing.
+    #[must_use]
+    pub fn interrupted_restore(path: &Path) -> Option<PathBuf> {
+        match backup::refuse_interrupted(path) {
+            Err(OpenError::Interrupted { beside, .. }) => Some(beside),
+            _ => None,
+        }
+    }
+
     /// The epoch of every channel that has not rolled: it changes only when the database was put back.
     #[must_use]
     pub fn epoch(&self) -> Epoch {

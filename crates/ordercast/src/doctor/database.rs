@@ -3,7 +3,7 @@
 use super::Finding;
 use ordercast_core::Timestamp;
 use ordercast_server::clock;
-use ordercast_store::{Examination, examine as look};
+use ordercast_store::{Examination, Store, examine as look};
 use std::{path::Path, time::Duration};
 
 /// The log is written over again at about 4 MB; the server itself moves one of 32 MiB.
@@ -13,6 +13,16 @@ const CLOCK_BACK: Duration = Duration::from_secs(60);
 const YEAR_2024: Timestamp = Timestamp::from_seconds(1_704_067_200);
 
 pub fn examine(path: &Path, full: bool, stuck_minutes: u32) -> Vec<Finding> {
+    if let Some(beside) = Store::interrupted_restore(path) {
+        let said = format!(
+            "{} is not there, but {} is: a restore was interrupted",
+            path.display(),
+            beside.display()
+        );
+        let advice = "run `ordercast restore` again, or rename a copy of the database; the server \
+                      makes no empty one beside it";
+        return vec![Finding::error("database", said, advice)];
+    }
     if !path.exists() {
         let found = format!("{} is not there yet", path.display());
         return vec![Finding::ok("database", found), clock_of(None)];
