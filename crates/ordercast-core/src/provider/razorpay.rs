@@ -176,6 +176,7 @@ fn paper(payment: &Json, mode: Option<Mode>) -> Option<Paper> {
     let key = format!("asked:{id}:{status}");
     let paid = Told {
         mode,
+        began_at: payment.seconds("/created_at"),
         ..told(&Json::of(event.clone()), key.clone()).ok()?
     };
     let back = payment.minor("/amount_refunded", "/currency").unless_zero();

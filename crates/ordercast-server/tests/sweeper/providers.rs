@@ -5,7 +5,7 @@ use axum::{
     Json, Router,
     extract::Query,
     http::{HeaderMap, StatusCode},
-    routing::get,
+    routing::{get, post},
 };
 use ordercast_core::{
     order::{Order, Status},
@@ -175,4 +175,96 @@ async fn the_reference_is_searched_by_the_external_id() {
             .answers_to(path, &query, found)
     };
     assert_eq!(asked(api).await, Status::Paid);
+}
+
+/// An intent stays `succeeded` when all its money has gone back.
+#[tokio::test]
+async fn what_stripe_has_given_back_does_not_pay() {
+    let charge = json!({ "latest_charge": { "object": "charge", "id": "ch_1", "amount": 199, "amount_captured": 199,
+        "amount_refunded": 199, "currency": "usd", "captured": true, "created": 1_700_000_010 } });
+    assert_ne!(asked(|order| stripe(order, charge)).await, Status::Paid);
+}
+
+#[tokio::test]
+async fn test_money_that_is_asked_for_does_not_pay_a_live_order() {
+    let of_tests = json!({ "livemode": false });
+    assert_eq!(asked(|order| stripe(order, of_tests)).await, Status::New);
+}
+
+/// The number was another shop's before it was this order's.
+#[tokio::test]
+async fn a_payment_that_was_made_before_the_order_does_not_pay_it() {
+    let charge = json!({ "latest_charge": { "object": "charge", "id": "ch_1", "amount": 199, "amount_captured": 199,
+        "amount_refunded": 0, "currency": "usd", "captured": true, "created": 1_699_000_000 } });
+    assert_eq!(asked(|order| stripe(order, charge)).await, Status::New);
+}
+
+fn paypal(order: &Order, unit: Value) -> Api {
+    let token = async |headers: HeaderMap| {
+        // client:secret
+        assert_eq!(headers["authorization"], "Basic Y2xpZW50OnNlY3JldA==");
+        Json(json!({ "access_token": "a-token", "token_type": "Bearer", "expires_in": 32_400 }))
+    };
+    let mut unit = unit;
+    unit["custom_id"] = json!(order.id.to_string());
+    let mut api = Api::of(Provider::Paypal)
+        .key("client:secret", "authorization", "Bearer a-token")
+        .heard("5O190127TN364715T")
+        .answers(
+            "/v2/checkout/orders/5O190127TN364715T",
+            json!({ "id": "5O190127TN364715T", "status": "COMPLETED", "purchase_units": [unit] }),
+        );
+    api.router = api.router.route("/v1/oauth2/token", post(token));
+    api
+}
+
+fn capture(status: &str) -> Value {
+    json!([{ "id": "3C679366HH908993F", "status": status, "amount": { "value": "1.99", "currency_code": "USD" } }])
+}
+
+#[tokio::test]
+async fn paypal_is_asked_with_a_token_about_the_order_that_the_buyer_approved() {
+    let unit = json!({ "payments": { "captures": capture("COMPLETED") } });
+    assert_eq!(asked(|order| paypal(order, unit)).await, Status::Paid);
+    let refund = json!([{ "id": "1JU08902781691411", "status": "COMPLETED",
+        "amount": { "value": "1.99", "currency_code": "USD" },
+        "links": [{ "rel": "up", "href": "https://api.paypal.com/v2/payments/captures/3C679366HH908993F" }] }]);
+    let unit = json!({ "payments": { "captures": capture("REFUNDED"), "refunds": refund } });
+    assert_ne!(asked(|order| paypal(order, unit)).await, Status::Paid);
+}
+
+#[tokio::test]
+async fn paddles_transactions_since_the_order_was_made_are_looked_through_for_it() {
+    let api = |order: &Order| {
+        let transaction = json!({ "id": "txn_01", "status": "completed", "currency_code": "USD",
+            "custom_data": { "order_id": order.id.to_string() },
+            "details": { "totals": { "total": "199", "grand_total": "0", "currency_code": "USD" } } });
+        let found =
+            json!({ "data": [transaction], "meta": { "pagination": { "has_more": false } } });
+        Api::of(Provider::Paddle).answers("/transactions", found)
+    };
+    assert_eq!(asked(api).await, Status::Paid);
+}
+
+#[tokio::test]
+async fn razorpays_payments_since_the_order_was_made_are_looked_through_for_it() {
+    let payment = |order: &Order, refunded: i64| {
+        let payment = json!({ "id": "pay_1", "entity": "payment", "status": "captured", "captured": true,
+            "amount": 199, "amount_refunded": refunded, "currency": "USD",
+            "notes": { "order_id": order.id.to_string() }, "created_at": 1_700_000_010 });
+        // rzp_live_1:secret
+        Api::of(Provider::Razorpay)
+            .key(
+                "rzp_live_1:secret",
+                "authorization",
+                "Basic cnpwX2xpdmVfMTpzZWNyZXQ=",
+            )
+            .answers_to(
+                "/v1/payments",
+                &[("from", "1700000000".to_owned())],
+                json!({ "entity": "collection", "count": 1, "items": [payment] }),
+            )
+    };
+    assert_eq!(asked(|order| payment(order, 0)).await, Status::Paid);
+    assert_ne!(asked(|order| payment(order, 199)).await, Status::Paid);
 }

@@ -75,7 +75,11 @@ fn of_intent(intent: &Json) -> Option<Paper> {
     };
     let id = intent.text("/id")?;
     let event = event(&format!("asked:{id}:{status}"), kind, intent)?;
-    let told = read(&Json::of(event.clone())).ok()?;
+    let told = Told {
+        // The intent itself may be older than its order: shops make it when a cart is opened.
+        began_at: intent.seconds("/latest_charge/created"),
+        ..read(&Json::of(event.clone())).ok()?
+    };
     let mut all = Vec::new();
     if let Some(charge) = intent
         .part("/latest_charge")
