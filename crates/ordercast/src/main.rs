@@ -49,7 +49,7 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Run the server with a demo store, a pretend payment provider and test keys
     Demo(demo::start::DemoArgs),
-    /// Make a user's JWT for tests
+    /// Make a user's JWT for tests; `token check`: ask why one is refused
     Token(token::TokenArgs),
     /// Follow a user's orders in the terminal
     Watch(watch::WatchArgs),
@@ -104,7 +104,6 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => serve::run(args).await?,
         Command::Demo(args) => demo::start::run(args).await?,
-        Command::Token(args) => token::run(&args)?,
         Command::Watch(args) => watch::run(args).await?,
         Command::Listen(args) => listen::run(args).await?,
         Command::Trigger(args) => trigger::run(args).await?,
@@ -114,8 +113,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Compact(args) => backup::compact(&args)?,
         Command::Bench(args) => bench::run(args).await?,
         Command::Catalogue(command) => catalogue::run(command).await?,
-        // Their findings are their exit code.
+        // What they find is their exit code.
         Command::Config(args) => return config::run(&args),
+        Command::Token(args) => return token::run(args).await,
         Command::Doctor(args) => return doctor::run(&args).await,
     }
     Ok(ExitCode::SUCCESS)

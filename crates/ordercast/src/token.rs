@@ -1,11 +1,14 @@
-//! `ordercast token`: mints a user's JWT, for tests.
+//! `ordercast token`: mints a user's JWT, for tests. `ordercast token check`: why one is refused.
+
+mod check;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use check::CheckArgs;
+use clap::{Args, Subcommand};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use ordercast_core::{ProjectId, Timestamp, UserId};
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -13,6 +16,7 @@ Examples:
   ordercast token --project 7 --user alice --secret \"$SECRET\"
   ordercast token --project 7 --user alice --key private.pem --seconds 600
   ordercast token --project 7 --user alice --key private.pem --kid 2026-01 --issuer https://idp.example --audience shop
+  ordercast token check \"$TOKEN\" --project 7             why the server refuses it
 
 A key for --key: openssl genpkey -algorithm ed25519 -out private.pem; its public half, for the project's
 jwt-keys: openssl pkey -in private.pem -pubout
@@ -21,14 +25,20 @@ The token is printed alone on stdout. In production the shop's own login makes s
 command is for trying out and for tests.";
 
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(
+    after_help = AFTER_HELP,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub struct TokenArgs {
+    #[command(subcommand)]
+    command: Option<TokenCommand>,
     /// Project that the token is for: its secret is looked up in the demo's keys
     #[arg(long, value_name = "ID", default_value = "1")]
     project: ProjectId,
     /// The buyer's id, `sub` of the token
-    #[arg(long, value_name = "ID")]
-    user: UserId,
+    #[arg(long, value_name = "ID", required = true)]
+    user: Option<UserId>,
     /// Sign with HS256 and this secret of at least 32 bytes
     #[arg(
         long,
@@ -61,7 +71,21 @@ pub struct TokenArgs {
     data_dir: PathBuf,
 }
 
-pub fn run(args: &TokenArgs) -> anyhow::Result<()> {
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Ask a running server whether it accepts a token, and why not
+    Check(CheckArgs),
+}
+
+pub async fn run(args: TokenArgs) -> anyhow::Result<ExitCode> {
+    if let Some(TokenCommand::Check(check)) = &args.command {
+        return check::run(check).await;
+    }
+    mint(&args)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn mint(args: &TokenArgs) -> anyhow::Result<()> {
     let (algorithm, key) = match (&args.secret, &args.key) {
         (Some(secret), _) => (Algorithm::HS256, hs256(secret)?),
         (None, Some(file)) => {

@@ -21,8 +21,14 @@ const KID_BYTES_MAX: usize = 256;
 const SKEW: Duration = Duration::from_secs(30);
 /// A stolen token must end within a day.
 const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Written in milliseconds, a date of our time is past this number of seconds: the year 5138.
+const MILLISECONDS_FROM: i64 = 100_000_000_000;
 /// Keys that one token is tried with: where there are more, it must name one.
 const TRIED_MAX: usize = 8;
+/// Libraries write `EdDSA` for both of its curves; the length of the signature tells them apart.
+const ED448_SIGNATURE_BYTES: usize = 114;
+const ED448: &str =
+    "the JWT is signed with Ed448; of the EdDSA algorithms only Ed25519 is accepted";
 
 /// Why a token was not accepted; for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +52,7 @@ pub(super) fn verify<'a>(
     }
     let (message, signature) = token.rsplit_once('.').ok_or(Because("not a JWT"))?;
     let (header, claims) = message.split_once('.').ok_or(Because("not a JWT"))?;
-    let header = Header::parse(header).ok_or(Because("the JWT's header"))?;
+    let header = Header::parse(header).map_err(Because)?;
     let signature = decode(signature).ok_or(Because("the JWT's signature is not base64url"))?;
     is_signed(&header, keys, message.as_bytes(), &signature)?;
     let claims = decode(claims)
@@ -83,6 +89,9 @@ fn is_signed<'a>(
     {
         decoy.verifies(message, signature);
     }
+    if header.algorithm == Algorithm::EdDsa && signature.len() == ED448_SIGNATURE_BYTES {
+        return Err(Because(ED448));
+    }
     if is_kid_known {
         return Err(Because("no key of the project has signed the JWT"));
     }
@@ -96,36 +105,43 @@ struct Header {
 
 impl Header {
     /// What else it holds, keys and addresses of keys above all, is not looked at.
-    fn parse(encoded: &str) -> Option<Self> {
-        let header = json::object(&decode(encoded)?)?;
+    fn parse(encoded: &str) -> Result<Self, &'static str> {
+        let header = decode(encoded)
+            .and_then(|header| json::object(&header))
+            .ok_or("the JWT's header is not a JSON object in base64url")?;
         // Extensions that we do not speak: RFC 7515, 4.1.11; RFC 7797; RFC 7516.
         if ["crit", "b64", "zip", "enc"]
             .iter()
             .any(|name| header.contains_key(*name))
         {
-            return None;
+            return Err("the JWT's header has crit, b64, zip or enc, which are not accepted");
         }
         // RFC 8725, 3.11: other kinds of JWT, which the same keys may sign, are no credentials.
         if let Some(kind) = header.get("typ") {
-            let kind = kind.as_str()?.to_ascii_lowercase();
+            let kind = kind.as_str().unwrap_or_default().to_ascii_lowercase();
             let kind = kind.strip_prefix("application/").unwrap_or(&kind);
             if !["jwt", "at+jwt"].contains(&kind) {
-                return None;
+                return Err("the JWT's typ is neither JWT nor at+jwt");
             }
         }
         let kid = match header.get("kid") {
             None => None,
-            Some(kid) => {
-                let kid = kid.as_str()?;
-                let is_name =
-                    (1..=KID_BYTES_MAX).contains(&kid.len()) && !kid.chars().any(char::is_control);
-                Some(is_name.then(|| kid.to_owned())?)
-            }
+            Some(kid) => Some(
+                kid.as_str()
+                    .filter(|kid| (1..=KID_BYTES_MAX).contains(&kid.len()))
+                    .filter(|kid| !kid.chars().any(char::is_control))
+                    .ok_or("the JWT's kid is not a text of 1 to 256 bytes")?
+                    .to_owned(),
+            ),
         };
-        Some(Self {
-            algorithm: Algorithm::from_name(header.get("alg")?.as_str()?)?,
-            kid,
-        })
+        let name = header.get("alg").and_then(Value::as_str);
+        let algorithm = match name.and_then(Algorithm::from_name) {
+            Some(algorithm) => algorithm,
+            None if name == Some("Ed448") => return Err(ED448),
+            None if name == Some("none") => return Err("the JWT is not signed"),
+            None => return Err("the JWT's alg is none of HS256, RS256, ES256 and EdDSA"),
+        };
+        Ok(Self { algorithm, kid })
     }
 }
 
@@ -134,24 +150,29 @@ fn accept(
     rules: &TokenRules,
     now: Timestamp,
 ) -> Result<Verified, &'static str> {
-    let seconds = |name| match claims.get(name) {
-        None => Ok(None),
-        Some(time) => time
-            .as_i64()
-            .map(|s| Some(Timestamp::from_seconds(s)))
-            .ok_or(()),
+    let expires_at = match claims.get("exp") {
+        None => return Err("the JWT has no exp"),
+        Some(date) => {
+            numeric_date(date, f64::floor).ok_or("the JWT's exp is not a number of seconds")?
+        }
     };
-    let expires_at = seconds("exp")
-        .map_err(|()| "the JWT's exp is not whole seconds")?
-        .ok_or("the JWT has no exp")?;
     let valid_until = expires_at.plus(SKEW);
     if valid_until <= now {
         return Err("the JWT is expired");
     }
+    if expires_at.millis() / 1000 >= MILLISECONDS_FROM {
+        return Err("the JWT's exp is in milliseconds; it must be in seconds");
+    }
     if expires_at > now.plus(LIFE_MAX).plus(SKEW) {
         return Err("the JWT expires more than 24 h ahead");
     }
-    let not_before = seconds("nbf").map_err(|()| "the JWT's nbf is not whole seconds")?;
+    let not_before = match claims.get("nbf") {
+        None => None,
+        Some(date) => {
+            let from = numeric_date(date, f64::ceil);
+            Some(from.ok_or("the JWT's nbf is not a number of seconds")?)
+        }
+    };
     if not_before.is_some_and(|from| from > now.plus(SKEW)) {
         return Err("the JWT is not valid yet");
     }
@@ -165,13 +186,40 @@ fn accept(
     }
     let user = claims
         .get(&rules.user_claim)
-        .and_then(Value::as_str)
-        .and_then(|user| UserId::new(user).ok())
-        .ok_or("the JWT names no user")?;
+        .ok_or("the JWT does not have the claim that names the user")?;
+    let user = user_id(user)
+        .and_then(|user| UserId::new(&user).ok())
+        .ok_or(
+            "the claim that names the user is neither a text of 1 to 200 bytes nor a whole number",
+        )?;
     if user.as_str().starts_with(GUEST_PREFIX) {
         return Err("the JWT names a guest");
     }
     Ok(Verified { user, valid_until })
+}
+
+/// RFC 7519, section 2: seconds, which may have a fraction and an exponent. Libraries write the time of
+/// day with its milliseconds without being asked. `whole`: which second a fraction counts as, so that a
+/// token never lives longer than it says.
+fn numeric_date(date: &Value, whole: fn(f64) -> f64) -> Option<Timestamp> {
+    let seconds = match (date.as_i64(), date.as_f64()) {
+        (Some(seconds), _) => seconds,
+        // Saturates; what is too far away is refused by the rules for dates.
+        #[expect(clippy::cast_possible_truncation, reason = "rounded to a whole number")]
+        (None, Some(seconds)) => whole(seconds) as i64,
+        (None, None) => return None,
+    };
+    Some(Timestamp::from_seconds(seconds))
+}
+
+/// Ids are texts; a whole number is taken as its decimal digits, because many shops number their users
+/// and their libraries write the claim as it is in the database.
+fn user_id(claim: &Value) -> Option<String> {
+    match claim {
+        Value::String(user) => Some(user.clone()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// `aud`: one text or several (RFC 7519, 4.1.3). A list with anything else in it is none.

@@ -34,6 +34,12 @@ pub enum KeyError {
     P256,
     #[error("must be an Ed25519 key of full order")]
     Ed25519,
+    #[error("is an Ed448 key; of the EdDSA algorithms only Ed25519 is accepted")]
+    Ed448,
+    #[error(
+        "is a key for key agreement (X25519 or X448), which signs nothing; give an Ed25519 key"
+    )]
+    KeyAgreement,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,7 +262,18 @@ fn ed25519(value: &[u8]) -> Result<ParsedPublicKey, KeyError> {
     const SPKI: [u8; 12] = [
         0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
     ];
+    /// Object identifiers of the other curves of RFC 8410, as they stand in `SubjectPublicKeyInfo`.
+    const X25519: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x6e];
+    const X448: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x6f];
+    const ED448: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x71];
     let der = der(value)?;
+    let is_of = |curve: &[u8]| der.get(4..).is_some_and(|rest| rest.starts_with(curve));
+    if is_of(ED448) {
+        return Err(KeyError::Ed448);
+    }
+    if is_of(X25519) || is_of(X448) {
+        return Err(KeyError::KeyAgreement);
+    }
     let point = der.strip_prefix(&SPKI).unwrap_or(&der);
     let point: [u8; 32] = point.try_into().map_err(|_| KeyError::Ed25519)?;
     if !has_full_order(point) {

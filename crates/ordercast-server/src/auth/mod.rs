@@ -25,11 +25,12 @@ pub use payment_token::PaymentToken;
 pub use registry::{ProjectKeys, Registry};
 pub use session_token::SessionToken;
 
-use crate::clock;
+use crate::{clock, seldom::Seldom};
 use cache::{TokenCache, Verified};
 use jwks::address::Reach;
 use jwt::NotAccepted;
 use last_used::LastUsed;
+use metrics::counter;
 use ordercast_core::{
     OrderId, ProjectId, Timestamp, UserId,
     access::{Action, Object, Principal, authorize},
@@ -70,12 +71,12 @@ pub enum Rejected {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerRejected {
     UnknownKey,
-    TooMany,
+    TooMany(TooMany),
 }
 
 impl From<TooMany> for ServerRejected {
-    fn from(_: TooMany) -> Self {
-        Self::TooMany
+    fn from(too_many: TooMany) -> Self {
+        Self::TooMany(too_many)
     }
 }
 
@@ -97,6 +98,8 @@ struct Inner {
     cache: TokenCache,
     last_used: LastUsed,
     limits: Arc<Limits>,
+    /// Credentials of buyers that were refused; of projects that do not exist under `None`.
+    refused: Seldom<(Option<ProjectId>, &'static str)>,
 }
 
 impl Auth {
@@ -120,6 +123,7 @@ impl Auth {
             cache: TokenCache::default(),
             last_used: LastUsed::default(),
             limits: Limits::start(rates),
+            refused: Seldom::default(),
         });
         tokio::spawn(upkeep::run(Arc::downgrade(&inner)));
         Ok(Self { inner })
@@ -194,6 +198,34 @@ impl Auth {
     /// # Errors
     /// [`Rejected`]: one answer for everything that is wrong with it.
     pub async fn buyer(
+        &self,
+        project: ProjectId,
+        credential: &str,
+    ) -> Result<(Principal, Option<Timestamp>), Rejected> {
+        let judged = self.examine(project, credential).await;
+        self.note(project, &judged);
+        judged
+    }
+
+    /// Leaves a trace of a refusal for the operator: clients are told nothing of the reason.
+    fn note<T>(&self, project: ProjectId, judged: &Result<T, Rejected>) {
+        let Err(Rejected::Credential(reason)) = *judged else {
+            return;
+        };
+        counter!("ordercast_credentials_refused_total", "reason" => reason).increment(1);
+        let is_known = self.registry().project(project).is_some();
+        let project = is_known.then_some(project);
+        if let Some(times) = self.inner.refused.count((project, reason)) {
+            let project = project.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+            tracing::warn!(%project, reason, times, "a buyer's credential was refused");
+        }
+    }
+
+    /// As [`buyer`](Self::buyer), without a trace: for whoever asks why a credential is refused.
+    ///
+    /// # Errors
+    /// [`Rejected`] with the reason.
+    pub async fn examine(
         &self,
         project: ProjectId,
         credential: &str,
@@ -353,7 +385,18 @@ impl Auth {
         credential: &str,
         user_external_id: Option<&str>,
     ) -> Result<Identity, Rejected> {
-        let (principal, valid_until) = self.buyer(project, credential).await?;
+        let identity = self.identify(project, credential, user_external_id).await;
+        self.note(project, &identity);
+        identity
+    }
+
+    async fn identify(
+        &self,
+        project: ProjectId,
+        credential: &str,
+        user_external_id: Option<&str>,
+    ) -> Result<Identity, Rejected> {
+        let (principal, valid_until) = self.examine(project, credential).await?;
         let (Principal::User { user, .. } | Principal::PaymentToken { user, .. }) = &principal
         else {
             return Err(Rejected::Credential("not a credential to track with"));

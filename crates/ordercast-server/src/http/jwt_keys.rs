@@ -12,7 +12,11 @@ use super::{
 use crate::{
     auth::{
         Algorithm, check_key,
-        jwks::{self, address::Address, document},
+        jwks::{
+            self,
+            address::Address,
+            document::{self, Document, PassedOver},
+        },
     },
     clock,
 };
@@ -34,6 +38,7 @@ use ordercast_store::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::fmt::Write;
 use utoipa::ToSchema;
 
 const KID_BYTES_MAX: usize = 256;
@@ -72,6 +77,28 @@ struct CreateBody {
 #[schema(as = JwtKeys)]
 pub struct ListView {
     keys: Vec<KeyView>,
+}
+
+/// Keys of users' JWTs that are accepted from now on
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NewJwtKeys)]
+pub struct CreatedView {
+    keys: Vec<KeyView>,
+    /// Of a key set: the keys that no token is checked with.
+    passed_over: Vec<PassedOverView>,
+}
+
+/// A key of a set that no token is checked with
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PassedOverKey)]
+struct PassedOverView {
+    /// Its place in the set, from 0.
+    index: usize,
+    #[schema(required)]
+    kid: Option<String>,
+    /// For people.
+    #[schema(example = "it is an Ed448 key; of the EdDSA algorithms only Ed25519 is accepted")]
+    reason: &'static str,
 }
 
 /// A key of users' JWTs, or the address of a set
@@ -115,6 +142,7 @@ struct KeySetView {
     #[schema(required)]
     fetched_at: Option<Time>,
     keys: Vec<SetKeyView>,
+    passed_over: Vec<PassedOverView>,
     /// What went wrong the last time.
     #[schema(required)]
     error: Option<String>,
@@ -137,7 +165,7 @@ struct SetKeyView {
     tag = openapi::KEYS,
     operation_id = "createJwtKey",
     request_body(content = CreateBody, example = json!({ "algorithm": "HS256" })),
-    responses((status = 201, description = "The keys", body = ListView), Conflict)
+    responses((status = 201, description = "The keys", body = CreatedView), Conflict)
 )]
 pub async fn create(
     State(app): State<App>,
@@ -152,6 +180,7 @@ pub async fn create(
     let raw = body::read(body, body::API_BYTES_MAX).await?;
     let new: CreateBody = body::json(&headers, &raw)?;
     let mut made_secret = None;
+    let mut passed_over = Vec::new();
     let keys = match new {
         CreateBody {
             algorithm: Some(algorithm),
@@ -192,7 +221,11 @@ pub async fn create(
             public_key: None,
             jwks: Some(set),
             jwks_url: None,
-        } => pasted(set.get())?,
+        } => {
+            let keys;
+            (keys, passed_over) = pasted(set.get())?;
+            keys
+        }
         CreateBody {
             algorithm: None,
             kid: None,
@@ -200,7 +233,11 @@ pub async fn create(
             public_key: None,
             jwks: None,
             jwks_url: Some(url),
-        } => vec![addressed(&app, &url).await?],
+        } => {
+            let key;
+            (key, passed_over) = addressed(&app, &url).await?;
+            vec![key]
+        }
         _ => {
             let rule = "give algorithm with secret or public_key, or jwks alone, or jwks_url alone";
             return Err(Problem::invalid("algorithm", rule));
@@ -211,7 +248,8 @@ pub async fn create(
     if let Some(key) = keys.first_mut() {
         key.secret = made_secret;
     }
-    Ok((StatusCode::CREATED, Json(ListView { keys })).into_response())
+    let passed_over = passed_over.into_iter().map(PassedOverView::from).collect();
+    Ok((StatusCode::CREATED, Json(CreatedView { keys, passed_over })).into_response())
 }
 
 fn judged(field: &str, algorithm: Algorithm, value: &str) -> Result<Secret, Problem> {
@@ -245,37 +283,53 @@ fn credential(kind: CredentialKind, kid: Option<String>, value: Secret) -> NewCr
     }
 }
 
-fn pasted(set: &str) -> Result<Vec<NewCredential>, Problem> {
-    let keys = document::parse(set.as_bytes())
+fn pasted(set: &str) -> Result<(Vec<NewCredential>, Vec<PassedOver>), Problem> {
+    let found = document::parse(set.as_bytes())
         .map_err(|error| Problem::invalid("jwks", error.to_string()))?;
-    some_key("jwks", &keys)?;
-    Ok(keys
+    some_key("jwks", &found)?;
+    let keys = found
+        .keys
         .into_iter()
         .map(|key| credential(key.algorithm.kind(), key.kid, Secret::new(key.value)))
-        .collect())
+        .collect();
+    Ok((keys, found.passed_over))
 }
 
 /// Asked at once: an address that gives no keys now is a mistake in it more often than an outage.
-async fn addressed(app: &App, url: &str) -> Result<NewCredential, Problem> {
+async fn addressed(app: &App, url: &str) -> Result<(NewCredential, Vec<PassedOver>), Problem> {
     let invalid = |rule: String| Problem::invalid("jwks_url", rule);
     let address =
         Address::parse(url, app.auth.reach()).map_err(|error| invalid(error.to_string()))?;
-    let (body, keys) = jwks::try_out(&address, app.auth.reach())
+    let (body, found) = jwks::try_out(&address, app.auth.reach())
         .await
         .map_err(|error| invalid(error.to_string()))?;
-    some_key("jwks_url", &keys)?;
-    Ok(NewCredential {
+    some_key("jwks_url", &found)?;
+    let key = NewCredential {
         key_set: Some(body),
         ..credential(CredentialKind::JwksUrl, None, Secret::new(url))
-    })
+    };
+    Ok((key, found.passed_over))
 }
 
-fn some_key(field: &str, keys: &[document::PublicKey]) -> Result<(), Problem> {
-    if keys.is_empty() {
-        let rule = "has no key for RS256, ES256 or EdDSA signatures";
-        return Err(Problem::invalid(field, rule));
+fn some_key(field: &str, found: &Document) -> Result<(), Problem> {
+    if !found.keys.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let mut rule = "has no key for RS256, ES256 or EdDSA signatures".to_owned();
+    for passed in &found.passed_over {
+        let _ = write!(rule, "; key {}: {}", passed.at, passed.why);
+    }
+    Err(Problem::invalid(field, rule))
+}
+
+impl From<PassedOver> for PassedOverView {
+    fn from(passed: PassedOver) -> Self {
+        Self {
+            index: passed.at,
+            kid: passed.kid,
+            reason: passed.why,
+        }
+    }
 }
 
 /// List keys of user JWTs
@@ -353,6 +407,11 @@ fn key_set(report: jwks::Report) -> KeySetView {
             .into_iter()
             .map(|(algorithm, kid)| SetKeyView { algorithm, kid })
             .collect(),
+        passed_over: report
+            .passed_over
+            .into_iter()
+            .map(PassedOverView::from)
+            .collect(),
         error: report.error.map(|error| error.to_string()),
     }
 }
@@ -362,7 +421,7 @@ fn key_set(report: jwks::Report) -> KeySetView {
 #[serde(deny_unknown_fields)]
 #[schema(as = JwtRules)]
 pub struct RulesBody {
-    /// Where the user's id is; a path by dots.
+    /// The claim that holds the user's id, by its whole name: a text, or a whole number.
     #[serde(default = "sub")]
     #[schema(
         min_length = 1,

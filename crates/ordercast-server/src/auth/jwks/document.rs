@@ -33,12 +33,28 @@ pub struct PublicKey {
     pub value: Vec<u8>,
 }
 
-/// The usable keys of a set; others, for encryption or of other algorithms, are passed over. An empty
-/// set is one: so a provider takes all its keys back.
+/// A key of a set that verifies no user JWT here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Its place in the list, from 0.
+    pub at: usize,
+    pub kid: Option<String>,
+    pub why: &'static str,
+}
+
+/// What a set holds.
+#[derive(Clone, Debug, Default)]
+pub struct Document {
+    pub keys: Vec<PublicKey>,
+    /// For encryption, or of other algorithms: no reason to refuse the set.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// The usable keys of a set, and the others. An empty set is one: so a provider takes all its keys back.
 ///
 /// # Errors
 /// [`DocumentError`].
-pub fn parse(document: &[u8]) -> Result<Vec<PublicKey>, DocumentError> {
+pub fn parse(document: &[u8]) -> Result<Document, DocumentError> {
     if document.len() > DOCUMENT_BYTES_MAX {
         return Err(DocumentError::NotJwks);
     }
@@ -53,8 +69,8 @@ pub fn parse(document: &[u8]) -> Result<Vec<PublicKey>, DocumentError> {
     if list.len() > KEYS_MAX {
         return Err(DocumentError::TooMany);
     }
-    let mut keys = Vec::new();
-    for entry in &list {
+    let mut found = Document::default();
+    for (at, entry) in list.iter().enumerate() {
         let Value::Object(entry) = entry else {
             return Err(DocumentError::NotJwks);
         };
@@ -63,11 +79,14 @@ pub fn parse(document: &[u8]) -> Result<Vec<PublicKey>, DocumentError> {
             return Err(DocumentError::Private);
         }
         match key(entry) {
-            Some(key) => keys.push(key),
-            None => tracing::debug!(kid = ?entry.get("kid"), "a key of a key set is passed over"),
+            Ok(key) => found.keys.push(key),
+            Err(why) => {
+                let kid = kid(entry).ok().flatten();
+                found.passed_over.push(PassedOver { at, kid, why });
+            }
         }
     }
-    Ok(keys)
+    Ok(found)
 }
 
 impl PublicKey {
@@ -76,45 +95,82 @@ impl PublicKey {
     }
 }
 
-fn key(entry: &Map<String, Value>) -> Option<PublicKey> {
+/// The key, or why it is passed over.
+fn key(entry: &Map<String, Value>) -> Result<PublicKey, &'static str> {
     let text = |name: &str| entry.get(name).and_then(Value::as_str);
     if text("use").is_some_and(|of| of != "sig") {
-        return None;
+        return Err("its use is not sig");
     }
     if let Some(operations) = entry.get("key_ops") {
         let verifies = |operation: &Value| operation.as_str() == Some("verify");
-        if !operations.as_array()?.iter().any(verifies) {
-            return None;
+        let operations = operations.as_array();
+        if !operations.is_some_and(|operations| operations.iter().any(verifies)) {
+            return Err("its key_ops do not have verify");
         }
     }
-    let (algorithm, value) = match (text("kty")?, text("crv")) {
-        ("RSA", _) => (Algorithm::Rs256, rsa(text("n")?, text("e")?)?),
-        ("EC", Some("P-256")) => {
-            let (x, y) = (decode(text("x")?)?, decode(text("y")?)?);
-            (Algorithm::Es256, p256_from_components(&x, &y)?)
+    let bytes = |name: &str| text(name).and_then(decode);
+    let (algorithm, value, unusable) = match (text("kty"), text("crv")) {
+        (Some("RSA"), _) => (
+            Algorithm::Rs256,
+            text("n").zip(text("e")).and_then(|(n, e)| rsa(n, e)),
+            "its n and e are not an RSA key of 2048 to 8192 bits",
+        ),
+        (Some("EC"), Some("P-256")) => (
+            Algorithm::Es256,
+            bytes("x")
+                .zip(bytes("y"))
+                .and_then(|(x, y)| p256_from_components(&x, &y)),
+            "its x and y are not a point of P-256",
+        ),
+        (Some("OKP"), Some("Ed25519")) => (
+            Algorithm::EdDsa,
+            bytes("x"),
+            "its x is not an Ed25519 key of full order",
+        ),
+        (Some("EC"), _) => return Err("its curve is not P-256, the only one of ES256"),
+        (Some("OKP"), Some("Ed448")) => {
+            return Err("it is an Ed448 key; of the EdDSA algorithms only Ed25519 is accepted");
         }
-        ("OKP", Some("Ed25519")) => (Algorithm::EdDsa, decode(text("x")?)?),
-        _ => return None,
+        (Some("OKP"), Some("X25519" | "X448")) => {
+            return Err("it is a key for key agreement (X25519 or X448), which signs nothing");
+        }
+        (Some("OKP"), _) => return Err("its curve is not Ed25519"),
+        (Some("AKP"), _) => {
+            return Err("its algorithms (kty AKP, for example ML-DSA) are not accepted");
+        }
+        (Some(_), _) => return Err("its kty is none of RSA, EC and OKP"),
+        (None, _) => return Err("it has no kty"),
     };
-    if entry.contains_key("alg") && Algorithm::from_name(text("alg")?) != Some(algorithm) {
-        return None;
-    }
-    let kid = match entry.get("kid") {
-        None => None,
-        Some(kid) => Some(kid.as_str()?.to_owned()),
-    };
-    if kid
-        .as_ref()
-        .is_some_and(|kid| kid.is_empty() || kid.len() > KID_BYTES_MAX)
+    if let Some(named) = entry.get("alg")
+        && named.as_str().and_then(Algorithm::from_name) != Some(algorithm)
     {
-        return None;
+        return Err(match algorithm {
+            Algorithm::Rs256 => "it is an RSA key for another alg than RS256",
+            Algorithm::Hs256 | Algorithm::Es256 | Algorithm::EdDsa => {
+                "its alg is not the one of its curve"
+            }
+        });
     }
     let key = PublicKey {
         algorithm,
-        kid,
-        value,
+        kid: kid(entry)?,
+        value: value.ok_or(unusable)?,
     };
-    key.verifying().is_ok().then_some(key)
+    match key.verifying() {
+        Ok(_) => Ok(key),
+        Err(_) => Err(unusable),
+    }
+}
+
+fn kid(entry: &Map<String, Value>) -> Result<Option<String>, &'static str> {
+    let Some(kid) = entry.get("kid") else {
+        return Ok(None);
+    };
+    let kid = kid.as_str().unwrap_or_default();
+    if kid.is_empty() || kid.len() > KID_BYTES_MAX {
+        return Err("its kid is not a text of 1 to 256 bytes");
+    }
+    Ok(Some(kid.to_owned()))
 }
 
 fn rsa(n: &str, e: &str) -> Option<Vec<u8>> {

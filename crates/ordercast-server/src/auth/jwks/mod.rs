@@ -11,7 +11,7 @@ pub mod fetch;
 use super::{key::VerifyingKey, sha256};
 use crate::clock;
 use address::{Address, Reach};
-use document::{DocumentError, PublicKey};
+use document::{Document, DocumentError, PassedOver};
 use fetch::FetchError;
 use metrics::counter;
 use ordercast_core::{ProjectId, Timestamp, ids::CredentialId};
@@ -63,18 +63,18 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Set {
     pub keys: Vec<VerifyingKey>,
+    pub passed_over: Vec<PassedOver>,
     pub fingerprint: [u8; 32],
     pub fetched_at: Timestamp,
 }
 
 impl Set {
     fn parse(body: &[u8], fetched_at: Timestamp) -> Result<Self, DocumentError> {
-        let keys = document::parse(body)?
-            .iter()
-            .filter_map(|key| key.verifying().ok())
-            .collect();
+        let Document { keys, passed_over } = document::parse(body)?;
+        let keys = keys.iter().filter_map(|key| key.verifying().ok());
         Ok(Self {
-            keys,
+            keys: keys.collect(),
+            passed_over,
             fingerprint: sha256(body),
             fetched_at,
         })
@@ -85,14 +85,11 @@ impl Set {
 ///
 /// # Errors
 /// [`SourceError`].
-pub async fn try_out(
-    address: &Address,
-    reach: Reach,
-) -> Result<(String, Vec<PublicKey>), SourceError> {
+pub async fn try_out(address: &Address, reach: Reach) -> Result<(String, Document), SourceError> {
     let body = fetch::fetch(address, reach).await?;
-    let keys = document::parse(&body)?;
+    let found = document::parse(&body)?;
     let body = String::from_utf8(body.to_vec()).map_err(|_| DocumentError::NotJwks)?;
-    Ok((body, keys))
+    Ok((body, found))
 }
 
 /// A source as its project's administrator sees it.
@@ -101,6 +98,7 @@ pub struct Report {
     pub fetched_at: Option<Timestamp>,
     /// `alg` and `kid`.
     pub keys: Vec<(&'static str, Option<String>)>,
+    pub passed_over: Vec<PassedOver>,
     pub error: Option<SourceError>,
 }
 
@@ -149,6 +147,11 @@ impl Source {
             keys: keys
                 .map(|key| (key.algorithm.name(), key.kid.clone()))
                 .collect(),
+            passed_over: state
+                .set
+                .as_ref()
+                .map(|set| set.passed_over.clone())
+                .unwrap_or_default(),
             error: state.error,
         }
     }
