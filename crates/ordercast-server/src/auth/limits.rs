@@ -5,7 +5,10 @@
 //! key, buyer, order or address that was served, never for one that does not exist.
 
 use crate::realtime::network;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{
+    DefaultKeyedRateLimiter, Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+};
 use metrics::{Counter, counter};
 use ordercast_core::{OrderId, ProjectId, UserId, ids::CredentialId};
 use std::{
@@ -47,7 +50,15 @@ impl Rates {
 
 /// The caller is over its limit; nothing was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooMany;
+pub struct TooMany {
+    /// What is limited.
+    pub policy: &'static str,
+    /// So many in a window.
+    pub quota: u32,
+    pub window_seconds: u32,
+    /// When one more may come.
+    pub wait: Duration,
+}
 
 #[derive(Debug)]
 pub struct Limits {
@@ -140,6 +151,9 @@ async fn upkeep(limits: Weak<Limits>) {
 #[derive(Debug)]
 struct Limit<K: Hash + Eq + Clone> {
     limiter: Option<DefaultKeyedRateLimiter<K>>,
+    policy: &'static str,
+    quota: u32,
+    window_seconds: u32,
     refused: Counter,
 }
 
@@ -151,6 +165,9 @@ impl<K: Hash + Eq + Clone> Limit<K> {
         };
         Self {
             limiter: NonZeroU32::new(per_second).map(|rate| RateLimiter::keyed(quota(rate))),
+            policy: of,
+            quota: per_second.saturating_mul(burst_seconds),
+            window_seconds: burst_seconds,
             refused: counter!("ordercast_rate_limited_total", "of" => of),
         }
     }
@@ -159,9 +176,14 @@ impl<K: Hash + Eq + Clone> Limit<K> {
         let Some(limiter) = &self.limiter else {
             return Ok(());
         };
-        limiter.check_key(key).map_err(|_| {
+        limiter.check_key(key).map_err(|until| {
             self.refused.increment(1);
-            TooMany
+            TooMany {
+                policy: self.policy,
+                quota: self.quota,
+                window_seconds: self.window_seconds,
+                wait: until.wait_time_from(DefaultClock::default().now()),
+            }
         })
     }
 

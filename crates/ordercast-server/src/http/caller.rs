@@ -1,8 +1,8 @@
 //! Who calls: the `Authorization` header becomes a [`Principal`], or one and the same 401.
 
 use super::problem::Problem;
-use crate::auth::{Auth, Rejected, ServerRejected, TooMany};
-use axum::http::{HeaderMap, header};
+use crate::auth::{Auth, Rejected, ServerRejected};
+use axum::http::{HeaderMap, StatusCode, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ordercast_core::{
     ProjectId, Timestamp,
@@ -37,7 +37,7 @@ pub fn backend(auth: &Auth, headers: &HeaderMap) -> Result<(Principal, String), 
     };
     auth.server(&secret).map_err(|rejected| match rejected {
         ServerRejected::UnknownKey => Problem::unauthorized(),
-        ServerRejected::TooMany => TooMany.into(),
+        ServerRejected::TooMany(too_many) => too_many.into(),
     })
 }
 
@@ -70,10 +70,7 @@ pub async fn buyer(
     let token = bearer(headers).ok_or_else(Problem::unauthorized)?;
     match auth.buyer(project, token).await {
         Ok((principal, _)) => Ok(principal),
-        Err(why) => {
-            tracing::debug!(%why, %project, "credential rejected");
-            Err(rejected(why))
-        }
+        Err(why) => Err(rejected(why)),
     }
 }
 
@@ -88,7 +85,7 @@ pub enum Reader {
 ///
 /// # Errors
 /// 401 without a valid credential, 503 when it could not be checked; for backends, 404 for another
-/// project and 403 for a key that may not read orders.
+/// project, 403 for a key that may not read orders, 429 for one over its limit.
 pub async fn reader(
     auth: &Auth,
     headers: &HeaderMap,
@@ -99,6 +96,8 @@ pub async fn reader(
             permit(&principal, Action::ReadOrder, Object::Project(project))?;
             Ok((principal, Reader::Shop))
         }
+        // A key that is over its limit is a key all the same.
+        Err(refused) if refused.status != StatusCode::UNAUTHORIZED => Err(refused),
         Err(_) => match buyer(auth, headers, project).await? {
             // Whoever holds a link is not the buyer, and is shown less: `/v1/link`.
             Principal::Link { .. } => Err(Problem::unauthorized()),

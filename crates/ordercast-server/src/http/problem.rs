@@ -2,7 +2,7 @@
 
 use crate::auth::TooMany;
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use ordercast_store::Failure;
@@ -30,6 +30,9 @@ pub struct Problem {
     /// Whether the same request may do later: with `Retry-After`.
     #[serde(skip)]
     is_for_now: bool,
+    /// The limit that the caller is over.
+    #[serde(skip)]
+    over: Option<TooMany>,
     #[serde(flatten)]
     #[schema(ignore)]
     pub members: Map<String, serde_json::Value>,
@@ -47,8 +50,25 @@ impl Problem {
                 status,
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
             ),
+            over: None,
             members: Map::new(),
         }
+    }
+
+    /// The same problem, more exactly.
+    #[must_use]
+    pub fn named(self, code: &'static str, title: impl Into<String>) -> Self {
+        Self {
+            code,
+            title: title.into(),
+            ..self
+        }
+    }
+
+    /// Over which limit, if it is one of a rate.
+    #[must_use]
+    pub fn over(&self) -> Option<TooMany> {
+        self.over
     }
 
     #[must_use]
@@ -121,12 +141,15 @@ impl Problem {
 }
 
 impl From<TooMany> for Problem {
-    fn from(_: TooMany) -> Self {
-        Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "rate_limited",
-            "too many requests; nothing was done",
-        )
+    fn from(too_many: TooMany) -> Self {
+        Self {
+            over: Some(too_many),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "too many requests; nothing was done",
+            )
+        }
     }
 }
 
@@ -154,6 +177,37 @@ impl From<Failure> for Problem {
     }
 }
 
+/// `Retry-After`, and for a limit of a rate what it is: in the fields that clients in the field read, and
+/// in those of the standard to come (draft-ietf-httpapi-ratelimit-headers).
+pub fn say_when(headers: &mut HeaderMap, over: Option<TooMany>) {
+    let Some(over) = over else {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        return;
+    };
+    let TooMany {
+        policy,
+        quota,
+        window_seconds,
+        ..
+    } = over;
+    let wait = over.wait.as_secs_f64().ceil().max(1.0);
+    for (name, value) in [
+        ("retry-after", wait.to_string()),
+        ("ratelimit-limit", quota.to_string()),
+        ("ratelimit-remaining", "0".to_owned()),
+        ("ratelimit-reset", wait.to_string()),
+        (
+            "ratelimit-policy",
+            format!("\"{policy}\";q={quota};w={window_seconds}"),
+        ),
+        ("ratelimit", format!("\"{policy}\";r=0;t={wait}")),
+    ] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -164,7 +218,7 @@ impl IntoResponse for Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         if self.is_for_now {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            say_when(headers, self.over);
         }
         match status {
             StatusCode::UNAUTHORIZED => {

@@ -37,6 +37,16 @@ async fn until_refused(mut ask: impl AsyncFnMut() -> Answer) -> Answer {
 fn check(answer: &Answer, code: &Value) {
     assert_eq!(answer.status.as_u16(), 429, "{}", answer.text);
     assert_eq!(answer.headers["retry-after"], "1");
+    for (name, begin) in [
+        ("ratelimit-limit", ""),
+        ("ratelimit-remaining", "0"),
+        ("ratelimit-reset", "1"),
+        ("ratelimit-policy", "\""),
+        ("ratelimit", "\""),
+    ] {
+        let value = answer.headers[name].to_str().expect("text");
+        assert!(value.starts_with(begin), "{name}: {value}");
+    }
     let body = answer.json();
     assert_eq!(body.get("code").unwrap_or(&body["errorCode"]), code);
 }
@@ -179,4 +189,37 @@ async fn payment_sessions_are_bounded_in_size_and_rate() {
         &json!(1101),
     );
     assert_eq!(make("bob", "x").await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn a_limited_key_is_told_so_on_every_route() {
+    let f = limited().await;
+    let order = f.create_order_with(ROOT_KEY, "alice").await;
+    let order = format!("/orders/{order}");
+    let events = format!("{order}/versions");
+    let jwt_keys = "/jwt-keys".to_owned();
+    for rest in [
+        &order,
+        &events,
+        &jwt_keys,
+        &"/events".to_owned(),
+        &"/endpoints".to_owned(),
+    ] {
+        let path = f.v1(rest);
+        let refused = until_refused(async || f.get(&path, &f.api_key).await).await;
+        check(&refused, &json!("rate_limited"));
+    }
+    let basic = data_encoding::BASE64.encode(format!("7:{}", f.api_key).as_bytes());
+    let authorization = format!("Basic {basic}");
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let search = "/api/v3/project/7/admin/order/search";
+    let refused = until_refused(async || {
+        f.send(Method::POST, search, &headers, r#"{"limit":1}"#)
+            .await
+    })
+    .await;
+    check(&refused, &json!(1101));
 }

@@ -240,11 +240,15 @@ impl Fixture {
     }
 
     pub async fn create_order(&self, user: &str) -> i64 {
+        self.create_order_with(&self.api_key, user).await
+    }
+
+    pub async fn create_order_with(&self, key: &str, user: &str) -> i64 {
         let body = json!({
             "user_external_id": user,
             "items": [{ "sku": "sword", "price": { "amount": "1.99", "currency": "USD" } }],
         });
-        let made = self.post(&self.v1("/orders"), &self.api_key, &body).await;
+        let made = self.post(&self.v1("/orders"), key, &body).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
         made.json()["order_id"].as_i64().expect("order_id")
     }

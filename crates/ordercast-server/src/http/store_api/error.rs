@@ -2,7 +2,7 @@
 //!
 //! Invariant: every code stands here once, with its HTTP status and its one text.
 
-use super::super::problem::Problem;
+use super::super::problem::{Problem, say_when};
 use crate::auth::TooMany;
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -35,6 +35,8 @@ pub struct ApiError {
     code: u32,
     message: String,
     challenge: &'static str,
+    /// The limit that the caller is over.
+    over: Option<TooMany>,
 }
 
 impl ApiError {
@@ -44,6 +46,7 @@ impl ApiError {
             code,
             message: message.into(),
             challenge: "Bearer",
+            over: None,
         }
     }
 
@@ -170,7 +173,10 @@ impl From<Problem> for ApiError {
             | StatusCode::UNPROCESSABLE_ENTITY => 1102,
             _ => 1000,
         };
-        Self::new(status, code, problem.title)
+        Self {
+            over: problem.over(),
+            ..Self::new(status, code, problem.title)
+        }
     }
 }
 
@@ -218,7 +224,7 @@ impl IntoResponse for ApiError {
             StatusCode::CONFLICT
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                say_when(headers, self.over);
             }
             StatusCode::REQUEST_TIMEOUT => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

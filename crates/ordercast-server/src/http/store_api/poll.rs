@@ -60,7 +60,7 @@ fn add_cors(headers: &mut HeaderMap) {
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            "etag,retry-after,x-request-id",
+            "etag,retry-after,ratelimit,ratelimit-policy,x-request-id",
         ),
         (
             header::VARY,
