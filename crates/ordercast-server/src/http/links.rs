@@ -7,9 +7,9 @@
 use super::{
     App, caller,
     caller::permit,
+    etag::unless_known,
     method_not_allowed,
     openapi::{self, Conflict, Empty, IfNoneMatch},
-    orders::unless_known,
     path::At,
     payment_tokens::{CreateBody, CreatedView, TokenView, end, find, issue, view},
     problem::Problem,

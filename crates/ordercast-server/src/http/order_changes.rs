@@ -2,9 +2,9 @@
 //! `POST`s that take `Idempotency-Key` and `If-Match` and answer with the order as it then is.
 
 use super::{
-    App, body, caller,
+    App, body, caller, etag,
     openapi::{self, Conflict, IdempotencyKey, IfMatch},
-    orders::{MoneyBody, if_match, submit},
+    orders::{MoneyBody, submit},
     path::{At, path_id},
     problem::Problem,
     render::ChangedView,
@@ -60,7 +60,7 @@ async fn change<T: Ask>(
         project,
         order,
         request,
-        if_version: if_match(&headers)?,
+        if_version: etag::if_match(&app, project, order, &headers).await?,
         cause: Cause {
             actor: Actor::ApiKey(key_name),
             reason,

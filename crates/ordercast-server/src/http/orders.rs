@@ -11,15 +11,14 @@ use crate::{auth, clock};
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use ordercast_core::{
     OrderId, ProjectId, Sku, UserId,
     access::{Action, Object},
     catalogue::QUANTITY_MAX,
-    ids::Version,
-    money::{Currency, Money},
+    money::{Currency, Money, MoneyError},
     order::{Actor, Cause, Content, Item, Mode},
 };
 use ordercast_store::{Change, Idempotency, NewOrder, Rendered, RequestKey, Scope, Submission};
@@ -43,9 +42,16 @@ pub struct MoneyBody {
 
 impl MoneyBody {
     pub fn money(&self, field: &str) -> Result<Money, Problem> {
-        Money::parse(&self.amount, self.currency)
-            .map_err(|error| Problem::invalid(field, error.to_string()))
+        Money::parse(&self.amount, self.currency).map_err(|error| bad_amount(field, &error))
     }
+}
+
+/// `field`: where the amount of money stands.
+pub(super) fn bad_amount(field: &str, error: &MoneyError) -> Problem {
+    let rule = error.to_string();
+    // The field says so already.
+    let rule = rule.strip_prefix("amount ").unwrap_or(&rule);
+    Problem::invalid(&format!("{field}.amount"), rule)
 }
 
 /// What an order is made of
@@ -161,12 +167,13 @@ fn content(new: &CreateBody) -> Result<Content, Problem> {
     let items = new
         .items
         .iter()
-        .map(|item| {
+        .enumerate()
+        .map(|(at, item)| {
             check_quantity(item.quantity)?;
             let price = item
                 .price
                 .as_ref()
-                .map(|p| p.money("items.price"))
+                .map(|price| price.money(&format!("items[{at}].price")))
                 .transpose()?;
             Ok(Item::new(item.sku.clone(), item.quantity, price))
         })
@@ -264,54 +271,4 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
             "must be 1 to 255 visible ASCII characters",
         )),
     }
-}
-
-pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
-    let Some(value) = headers.get(header::IF_MATCH) else {
-        return Ok(None);
-    };
-    let version = value
-        .to_str()
-        .ok()
-        .and_then(|v| v.strip_prefix('"')?.strip_suffix('"'))
-        .and_then(|v| v.parse().ok());
-    match version {
-        Some(version) => Ok(Some(version)),
-        None => Err(Problem::invalid(
-            "If-Match",
-            "must be the ETag of the order, for example \"3\"",
-        )),
-    }
-}
-
-/// The answer with its `ETag`, or 304 when the caller has that version already.
-pub fn unless_known(
-    version: Version,
-    headers: &HeaderMap,
-    render: impl FnOnce() -> Response,
-) -> Response {
-    let etag = format!("\"{version}\"");
-    let is_known = headers
-        .get(header::IF_NONE_MATCH)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|list| {
-            list.split(',')
-                .map(str::trim)
-                .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
-        });
-    let mut response = if is_known {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        render()
-    };
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::try_from(etag) {
-        headers.insert(header::ETAG, value);
-    }
-    // The answer depends on who asks and changes at any time.
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, no-cache"),
-    );
-    response
 }

@@ -68,7 +68,13 @@ fn file(path: &str, request: &HeaderMap) -> Response {
     let is_known = request
         .get(header::IF_NONE_MATCH)
         .and_then(|known| known.to_str().ok())
-        .is_some_and(|known| known.split(',').any(|one| one.trim() == etag));
+        .is_some_and(|known| {
+            // A proxy that compresses makes it weak; it is the same page.
+            let known = known.split(',').map(str::trim);
+            known
+                .map(|one| one.strip_prefix("W/").unwrap_or(one))
+                .any(|one| one == etag || one == "*")
+        });
     let headers = [
         (header::CONTENT_TYPE, content_type(&file)),
         (header::ETAG, etag),

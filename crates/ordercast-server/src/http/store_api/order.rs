@@ -5,9 +5,9 @@ use super::{
     super::{
         App,
         caller::permit,
+        etag::unless_known,
         openapi::{self, IfNoneMatch, Wait},
         order_reads::hold,
-        orders::unless_known,
     },
     error::ApiError,
     path::At,
