@@ -101,16 +101,20 @@ struct VirtualPriceBody {
 }
 
 impl PriceBody {
-    fn price(&self) -> Result<ItemPrice, Problem> {
-        let money = |field: &str, amount: &str| {
-            Money::parse(amount, self.currency)
-                .map_err(|error| Problem::invalid(field, error.to_string()))
+    /// `field`: where the price stands in the body.
+    fn price(&self, field: &str) -> Result<ItemPrice, Problem> {
+        let money = |name: &str, amount: &str| {
+            Money::parse(amount, self.currency).map_err(|error| {
+                let rule = error.to_string();
+                let rule = rule.strip_prefix("amount ").unwrap_or(&rule);
+                Problem::invalid(&format!("{field}.{name}"), rule)
+            })
         };
-        let price = money("price.amount", &self.amount)?;
+        let price = money("amount", &self.amount)?;
         let before = self
             .amount_without_discount
             .as_deref()
-            .map(|amount| money("price.amount_without_discount", amount))
+            .map(|amount| money("amount_without_discount", amount))
             .transpose()?;
         Ok(ItemPrice {
             price,
@@ -134,10 +138,11 @@ impl ItemBody {
                 check_text("attributes", text, 1, ATTRIBUTE_BYTES_MAX)?;
             }
         }
-        let default = self.price.iter().map(PriceBody::price).next().transpose()?;
+        let default = self.price.as_ref();
+        let default = default.map(|price| price.price("price")).transpose()?;
         let mut prices: Vec<_> = default.into_iter().collect();
-        for price in &self.prices {
-            let price = price.price()?;
+        for (at, price) in self.prices.iter().enumerate() {
+            let price = price.price(&format!("prices[{at}]"))?;
             // The default price may stand in the list too, as it does in our answers.
             if Some(price) != default {
                 prices.push(price);
