@@ -68,8 +68,8 @@ async def tracker_at(encoding):
     """Makes trackers that end with the test, not connected yet."""
     trackers = []
 
-    def make(at, data):
-        trackers.append(Tracker(at, encoding, data))
+    def make(at, data, **options):
+        trackers.append(Tracker(at, encoding, data, **options))
         return trackers[-1]
 
     yield make

@@ -5,8 +5,8 @@ use super::{Action, CHANNEL_BYTES_MAX, HISTORY_MAX, Read, Session, State, reply}
 use crate::channel::{ChannelPage, Offset, Range};
 use centrifuge_protocol::{
     CloseReason, Command, CommandBody, DisconnectCode, ErrorCode, HistoryRequest, HistoryResult,
-    PingResult, PresenceRequest, PresenceStatsRequest, PublishRequest, Reply, SubscribeRequest,
-    UnsubscribeRequest, UnsubscribeResult,
+    PingResult, PresenceRequest, PresenceStatsRequest, PublishRequest, RefreshRequest, Reply,
+    SubscribeRequest, UnsubscribeRequest, UnsubscribeResult,
 };
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ impl Session {
         }
         if let State::Fresh = self.state {
             match body {
-                CommandBody::Connect(request) => self.on_connect(now, id, request, out),
+                CommandBody::Connect(request) => self.on_connect(now, id, request, None, out),
                 _ => self.bad_request("bad request: command before connect", out),
             }
             return;
@@ -65,6 +65,7 @@ impl Session {
                 })));
             }
             CommandBody::History(request) => return self.on_history(id, request, &own, out),
+            CommandBody::Refresh(request) => return self.on_refresh(id, request, out),
             CommandBody::Unsubscribe(request)
                 if !request.channel.is_empty() && request.channel != own =>
             {
@@ -88,15 +89,30 @@ impl Session {
             | CommandBody::PresenceStats(PresenceStatsRequest { channel }) => {
                 (Some(channel), refused(channel, &own))
             }
-            CommandBody::Rpc(_)
-            | CommandBody::Send(_)
-            | CommandBody::Refresh(_)
-            | CommandBody::SubRefresh(_) => (None, ErrorCode::NotAvailable),
+            CommandBody::Rpc(_) | CommandBody::Send(_) | CommandBody::SubRefresh(_) => {
+                (None, ErrorCode::NotAvailable)
+            }
         };
         if channel.is_some_and(String::is_empty) {
             return self.bad_request("bad request: command without channel", out);
         }
         self.error(id, code, out);
+    }
+
+    /// A token that the client has renewed: of the same user in the same project.
+    fn on_refresh(&mut self, id: i64, request: &RefreshRequest, out: &mut Vec<Action>) {
+        if request.token.is_empty() {
+            return self.bad_request("bad request: refresh without token", out);
+        }
+        let State::Live(live) = &mut self.state else {
+            return;
+        };
+        live.refresh = Some(id);
+        out.push(Action::Authenticate {
+            project: live.channel.project,
+            auth: request.token.clone(),
+            user_external_id: Some(live.channel.user.to_string()),
+        });
     }
 
     /// Every row of the history table (realtime contract, B8).
@@ -170,7 +186,7 @@ impl Session {
         out.push(Action::Send(Box::new(reply)));
     }
 
-    fn error(&mut self, id: i64, code: ErrorCode, out: &mut Vec<Action>) {
+    pub(super) fn error(&mut self, id: i64, code: ErrorCode, out: &mut Vec<Action>) {
         if !self.limits.error() {
             return self.close(
                 DisconnectCode::TooManyErrors,

@@ -15,7 +15,8 @@ use crate::{
     order::TrackingStatus,
 };
 use centrifuge_protocol::{
-    CloseReason, ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, Reply, SubscribeResult,
+    CloseReason, ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, RefreshResult, Reply,
+    SubscribeResult,
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
@@ -26,6 +27,8 @@ pub(super) struct Connecting {
     id: i64,
     /// What the client asked to recover, by channel name.
     positions: BTreeMap<String, Position>,
+    /// What the transport knows that the client has of its own channel.
+    own_position: Option<Position>,
     joined: Option<Joined>,
 }
 
@@ -35,6 +38,8 @@ struct Joined {
     token_life: Option<Duration>,
     /// Epoch and offset that the client asked to recover from.
     position: Option<Position>,
+    /// What is recovered follows the reply as ordinary pushes: the client did not ask by itself.
+    is_pushed: bool,
     /// The order of the credential, as it was when the credential was checked.
     order: Option<(OrderId, TrackingStatus)>,
     /// Committed while the store is read, in commit order.
@@ -78,11 +83,27 @@ pub enum AuthenticationFailed {
 }
 
 impl Session {
+    /// The connect of a client that sends no other command. `position`: what the transport knows that
+    /// the client has, as `EventSource` tells it.
+    pub fn on_one_way_connect(
+        &mut self,
+        now: Duration,
+        request: &ConnectRequest,
+        position: Option<Position>,
+        out: &mut Vec<Action>,
+    ) {
+        if !self.is_fresh() {
+            return self.bad_request("bad request: second connect", out);
+        }
+        self.on_connect(now, 1, request, position, out);
+    }
+
     pub(super) fn on_connect(
         &mut self,
         now: Duration,
         id: i64,
         request: &ConnectRequest,
+        own_position: Option<Position>,
         out: &mut Vec<Action>,
     ) {
         // Refused rather than cut: the entry left out might be the channel's own, and the client would
@@ -102,9 +123,10 @@ impl Session {
         self.state = State::Connecting(Box::new(Connecting {
             id,
             positions,
+            own_position,
             joined: None,
         }));
-        match parse_data(&request.data) {
+        match parse_data(&request.data, &request.token) {
             Some((project, auth, user_external_id)) => {
                 out.push(Action::Authenticate {
                     project,
@@ -125,21 +147,23 @@ impl Session {
         result: Result<Granted, AuthenticationFailed>,
         out: &mut Vec<Action>,
     ) {
-        let State::Connecting(connecting) = &mut self.state else {
-            return;
+        let connecting = match &mut self.state {
+            State::Connecting(connecting) => connecting,
+            State::Live(_) => return self.on_refreshed(now, time, result, out),
+            State::Fresh | State::Failed | State::Closed => return,
         };
         let granted = match result {
             Ok(granted) => granted,
             Err(failure) => return self.fail(now, failure, out),
         };
-        let token_life = granted.valid_until.map(|end| {
-            Duration::from_millis(u64::try_from(end.millis() - time.millis()).unwrap_or(0))
-        });
+        let token_life = life_of(&granted, time);
         let channel = Channel {
             project: granted.project,
             user: granted.user,
         };
-        let position = connecting.positions.remove(&channel.name());
+        let own = connecting.own_position.take();
+        let is_pushed = own.is_some();
+        let position = own.or_else(|| connecting.positions.remove(&channel.name()));
         let read = match &position {
             Some(position) => Read {
                 range: Offset::new(position.offset).map_or(Range::Position, Range::After),
@@ -155,6 +179,7 @@ impl Session {
             channel: channel.clone(),
             token_life,
             position: position.clone(),
+            is_pushed,
             order: granted.order,
             buffered: Vec::new(),
         };
@@ -189,6 +214,7 @@ impl Session {
             channel,
             token_life,
             position,
+            is_pushed,
             order,
             buffered,
         } = joined;
@@ -210,7 +236,12 @@ impl Session {
                         sub.recovered = true;
                         // The client's own: SDKs advance it as they process the list.
                         sub.offset = offset;
-                        sub.publications = missed.iter().map(reply::wire_publication).collect();
+                        if is_pushed {
+                            pushes = missed;
+                        } else {
+                            let missed = missed.iter().map(reply::wire_publication);
+                            sub.publications = missed.collect();
+                        }
                     }
                     Recovery::NotRecovered => sub.offset = page.top.get().into(),
                 }
@@ -273,7 +304,54 @@ impl Session {
             epoch: page.epoch,
             last,
             history: None,
+            refresh: None,
         }));
+    }
+
+    /// The answer to the verification of a refreshed token. One that is refused, whatever is wrong with
+    /// it, leaves the session as it is: it ends with the token that it has.
+    fn on_refreshed(
+        &mut self,
+        now: Duration,
+        time: Timestamp,
+        result: Result<Granted, AuthenticationFailed>,
+        out: &mut Vec<Action>,
+    ) {
+        let State::Live(live) = &mut self.state else {
+            return;
+        };
+        let Some(id) = live.refresh.take() else {
+            return;
+        };
+        let granted = result.and_then(|granted| {
+            let is_same =
+                granted.project == live.channel.project && granted.user == live.channel.user;
+            if is_same {
+                Ok(granted)
+            } else {
+                Err(AuthenticationFailed::Rejected)
+            }
+        });
+        match granted {
+            Ok(granted) => {
+                self.timers.renew(now, life_of(&granted, time));
+                let refreshed = RefreshResult {
+                    client: uuid(self.client),
+                    version: VERSION.to_owned(),
+                    ..Default::default()
+                };
+                out.push(Action::Send(Box::new(Reply {
+                    id,
+                    refresh: Some(refreshed),
+                    ..Default::default()
+                })));
+            }
+            Err(AuthenticationFailed::Rejected) => self.error(id, ErrorCode::TokenExpired, out),
+            Err(AuthenticationFailed::Unavailable | AuthenticationFailed::TooManyConnections) => {
+                self.error(id, ErrorCode::Internal, out);
+            }
+        }
+        self.go_on(now, out);
     }
 
     fn fail(&mut self, now: Duration, failure: AuthenticationFailed, out: &mut Vec<Action>) {
@@ -311,14 +389,22 @@ impl Session {
     }
 }
 
+fn life_of(granted: &Granted, time: Timestamp) -> Option<Duration> {
+    let end = granted.valid_until?;
+    let millis = end.millis().saturating_sub(time.millis());
+    Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+}
+
 /// `{auth, project_id, user_external_id?}`; the project as integer or string (realtime contract, A1).
-fn parse_data(data: &[u8]) -> Option<(ProjectId, String, Option<String>)> {
+/// A `token` that is not empty stands for `auth`: several SDKs can renew their token and nothing else.
+fn parse_data(data: &[u8], token: &str) -> Option<(ProjectId, String, Option<String>)> {
     let data: Value = serde_json::from_slice(data).ok()?;
-    let auth = data
-        .get("auth")?
-        .as_str()
-        .filter(|auth| !auth.is_empty())?
-        .to_owned();
+    let auth = if token.is_empty() {
+        data.get("auth")?.as_str().filter(|auth| !auth.is_empty())?
+    } else {
+        token
+    };
+    let auth = auth.to_owned();
     let project = match data.get("project_id")? {
         Value::Number(number) => ProjectId::new(number.as_i64()?).ok()?,
         Value::String(text) => text.parse().ok()?,

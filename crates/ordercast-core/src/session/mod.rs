@@ -119,6 +119,8 @@ struct Live {
     /// The newest offset that the client was sent.
     last: Offset,
     history: Option<commands::HistoryWait>,
+    /// The id of a refresh command whose token is being verified.
+    refresh: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -171,6 +173,21 @@ impl Session {
     #[must_use]
     pub fn is_live(&self) -> bool {
         matches!(self.state, State::Live(_))
+    }
+
+    /// The connect was refused; the close follows.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        matches!(self.state, State::Failed)
+    }
+
+    /// Of the channel's log, once the connect reply has been sent.
+    #[must_use]
+    pub fn epoch(&self) -> Option<&Epoch> {
+        match &self.state {
+            State::Live(live) => Some(&live.epoch),
+            State::Fresh | State::Connecting(_) | State::Failed | State::Closed => None,
+        }
     }
 
     /// A control frame of the transport, which the transport answers itself: it costs as much as a
@@ -297,7 +314,7 @@ impl Session {
     fn is_waiting(&self) -> bool {
         match &self.state {
             State::Connecting(_) => true,
-            State::Live(live) => live.history.is_some(),
+            State::Live(live) => live.history.is_some() || live.refresh.is_some(),
             State::Fresh | State::Failed | State::Closed => false,
         }
     }

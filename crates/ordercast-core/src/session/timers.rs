@@ -48,6 +48,11 @@ impl Timers {
         self.give_up_at = now + config.failure_delay;
     }
 
+    /// Another token stands for the one that the session began with.
+    pub(super) fn renew(&mut self, now: Duration, token_life: Option<Duration>) {
+        self.token_ends_at = token_life.map_or(NEVER, |life| now.saturating_add(life));
+    }
+
     pub(super) fn pong(&mut self) {
         self.pong_by = NEVER;
     }

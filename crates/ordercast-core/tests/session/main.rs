@@ -4,3 +4,4 @@ mod commands;
 mod continuity;
 mod support;
 mod time;
+mod tokens;

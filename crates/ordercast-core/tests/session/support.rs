@@ -83,6 +83,8 @@ pub struct Driver {
     /// Reads that were asked for and not answered yet.
     pub reads: Vec<Read>,
     pub asked_to_authenticate: bool,
+    /// The credential that was to be verified last.
+    pub credential: String,
     pub is_joined: bool,
 }
 
@@ -99,6 +101,7 @@ impl Driver {
             closed: None,
             reads: Vec::new(),
             asked_to_authenticate: false,
+            credential: String::new(),
             is_joined: false,
         }
     }
@@ -113,7 +116,10 @@ impl Driver {
             );
             match action {
                 Action::Send(reply) => self.sent.push(*reply),
-                Action::Authenticate { .. } => self.asked_to_authenticate = true,
+                Action::Authenticate { auth, .. } => {
+                    self.asked_to_authenticate = true;
+                    self.credential = auth;
+                }
                 Action::Join(joined) => {
                     assert_eq!(joined, channel());
                     self.is_joined = true;

@@ -35,8 +35,8 @@ class Heard:
 
 
 class Tracker:
-    def __init__(self, at: Server | Cable, encoding: str, data: dict):
-        """`at`: a server or a cable to it. `encoding`: `json` or `protobuf`."""
+    def __init__(self, at: Server | Cable, encoding: str, data: dict, **options):
+        """`at`: a server or a cable to it. `encoding`: `json` or `protobuf`. More of the SDK's options."""
         self.journal = Journal("SDK client")
         self.handlers = ClientEventHandler()
         for event in EVENTS:
@@ -51,6 +51,7 @@ class Tracker:
             max_reconnect_delay=0.2,
             timeout=PATIENCE_SECONDS,
             proxy=None,
+            **options,
         )
 
     async def connect(self) -> None:
