@@ -9,7 +9,9 @@ pub use names::OTHER_VARIABLES;
 
 use crate::{
     auth::{Rates, jwks::address::Reach},
+    http::client_address::{Proxies, ProxyHeader},
     outbound::guard::Policy,
+    realtime::origin::AllowedOrigin,
     tls,
 };
 use confique::Config as Layered;
@@ -56,10 +58,11 @@ pub struct Config {
     pub secrets_key_before: Option<String>,
 
     /// Origins whose pages may open a realtime connection, for example
-    /// ["https://shop.example"]; "*" allows all, "loopback" those of this machine. Native clients
-    /// send no Origin and are always let in.
+    /// ["https://shop.example", "https://*.preview.shop.example"], where the * stands for a part of one
+    /// label; "*" allows all, "loopback" those of this machine. Pages of the host that was asked for may
+    /// always, and so may programs that send no Origin.
     #[config(env = "ORDERCAST_ALLOWED_ORIGINS", parse_env = confique::env::parse::list_by_comma, default = [])]
-    pub allowed_origins: Vec<String>,
+    pub allowed_origins: Vec<AllowedOrigin>,
 
     /// File of the server's TLS certificate, PEM, followed by those that signed it. With it and
     /// `tls_key` the server speaks https and wss itself; without them a proxy in front may do so. A
@@ -76,8 +79,14 @@ pub struct Config {
     #[config(env = "ORDERCAST_HEAD_SECONDS", default = 10)]
     pub head_seconds: u32,
 
+    /// Seconds for which a connection may wait for its next request, 1 to 3600. Longer than a balancer
+    /// in front keeps its own, so that it never sends a request into a connection that is being closed.
+    #[config(env = "ORDERCAST_IDLE_SECONDS", default = 75)]
+    pub idle_seconds: u32,
+
     /// How long a stopping server takes to close its realtime connections, seconds, 0 to 300. They
-    /// are spread over that time, so that the next server is not stormed.
+    /// are spread over that time, so that the next server is not stormed. Other requests are answered
+    /// until 2 seconds after it: clients whose connection was closed poll at once.
     #[config(env = "ORDERCAST_DRAIN_SECONDS", default = 5)]
     pub drain_seconds: u32,
 
@@ -89,17 +98,23 @@ pub struct Config {
     #[config(env = "ORDERCAST_PING_SECONDS", default = 25)]
     pub ping_seconds: u32,
 
-    /// Realtime connections of one user.
+    /// Realtime connections of one user, 1 or more.
     #[config(env = "ORDERCAST_CONNECTIONS_PER_USER", default = 8)]
     pub connections_per_user: usize,
 
-    /// Realtime connections from one address, or from one /64 network of IPv6.
+    /// Realtime connections from one address, or from one /64 network of IPv6, 1 or more.
     #[config(env = "ORDERCAST_CONNECTIONS_PER_IP", default = 64)]
     pub connections_per_ip: usize,
 
-    /// Realtime connections in all. Without it, nine tenths of the limit of open files.
+    /// Realtime connections in all, 1 or more. Without it, what the limit of open files and the memory
+    /// allow: nine tenths of the sockets, and half the memory at 32 KiB a connection.
     #[config(env = "ORDERCAST_CONNECTIONS")]
     pub connections: Option<usize>,
+
+    /// Connections from one address that are not realtime ones, 1 or more: those that wait for a request
+    /// or for its answer. Trusted proxies may have any number.
+    #[config(env = "ORDERCAST_HTTP_CONNECTIONS_PER_IP", default = 128)]
+    pub http_connections_per_ip: usize,
 
     /// Requests of one API key, per second, twice as many at once; 429 beyond. 0: no limit. The root
     /// key has none.
@@ -134,6 +149,11 @@ pub struct Config {
     #[config(env = "ORDERCAST_CONNECT_BURST", default = 20000)]
     pub connect_burst: u32,
 
+    /// New realtime connections a second from one address, or from one /64 network of IPv6, 1 or more,
+    /// once sixteen times `connections_per_ip` have come at once. Without it, `connections_per_ip`.
+    #[config(env = "ORDERCAST_CONNECTS_PER_SECOND_PER_IP")]
+    pub connects_per_second_per_ip: Option<u32>,
+
     /// Log every request: method, path without its query, status, time, address and request id. Polls
     /// of orders that are answered out of memory and realtime frames are counted, not logged.
     #[config(env = "ORDERCAST_ACCESS_LOG", default = false)]
@@ -144,10 +164,16 @@ pub struct Config {
     pub slow_request_ms: u32,
 
     /// Networks of the proxies in front of the server, for example ["10.0.0.0/8"]. From them, and from
-    /// nobody else, `Forwarded` or `X-Forwarded-For` is believed: the limit per address then counts
-    /// clients, not proxies.
+    /// nobody else, `proxy_header` is believed: the limits per address then count clients, not proxies.
     #[config(env = "ORDERCAST_TRUSTED_PROXIES", parse_env = confique::env::parse::list_by_comma, default = [])]
     pub trusted_proxies: Vec<IpNet>,
+
+    /// The header in which the trusted proxies write who the client is: "X-Forwarded-For", "Forwarded"
+    /// (RFC 7239), or another that holds addresses by comma, for example "X-Real-IP". No other one is
+    /// looked at: what a proxy does not write, a client can. The host that was asked for is taken from
+    /// `Forwarded`, or else from `X-Forwarded-Host`.
+    #[config(env = "ORDERCAST_PROXY_HEADER", default = "X-Forwarded-For")]
+    pub proxy_header: ProxyHeader,
 
     /// Days for which an Idempotency-Key is remembered, 1 to 365; longer while its order is not paid
     /// and delivered.
@@ -287,6 +313,22 @@ impl Config {
         };
         range("drain_seconds", self.drain_seconds, 0..=300, "0 to 300")?;
         range("head_seconds", self.head_seconds, 1..=60, "1 to 60")?;
+        range("idle_seconds", self.idle_seconds, 1..=3_600, "1 to 3600")?;
+        // With none of these anybody could come in.
+        for (name, count) in [
+            ("connections_per_user", self.connections_per_user),
+            ("connections_per_ip", self.connections_per_ip),
+            ("connections", self.connections.unwrap_or(1)),
+            ("http_connections_per_ip", self.http_connections_per_ip),
+        ] {
+            if count == 0 {
+                return Err(ConfigError::Value {
+                    name,
+                    value: count.to_string(),
+                    rule: "1 or more",
+                });
+            }
+        }
         range("ping_seconds", self.ping_seconds, 5..=25, "5 to 25")?;
         range(
             "connection_lifetime_seconds",
@@ -318,6 +360,12 @@ impl Config {
         range(
             "connects_per_second",
             self.connects_per_second,
+            any.clone(),
+            "1 or more",
+        )?;
+        range(
+            "connects_per_second_per_ip",
+            self.connects_per_second_per_ip.unwrap_or(1),
             any.clone(),
             "1 or more",
         )?;
@@ -362,6 +410,10 @@ impl Config {
         let certificate = self.tls_certificate.clone()?;
         let key = self.tls_key.clone()?;
         Some(tls::Files { certificate, key })
+    }
+
+    pub(crate) fn proxies(&self) -> Proxies {
+        Proxies::new(self.trusted_proxies.clone(), self.proxy_header.clone())
     }
 
     pub(crate) fn jwks_reach(&self) -> Reach {

@@ -4,6 +4,7 @@
 //! drains.
 
 pub mod auth;
+pub mod capacity;
 pub mod clock;
 pub mod config;
 pub mod delivery;
@@ -14,14 +15,16 @@ pub mod jobs;
 mod keys;
 pub mod outbound;
 pub mod realtime;
+mod seldom;
 mod socket;
 pub mod tls;
 
 use auth::Auth;
 use axum::Router;
+use capacity::{Capacity, TooFewFiles};
 use config::Config;
 use delivery::{Dispatcher, sending::Sending};
-use http::{App, Front, Listener, Shutdown, measure::RequestLog};
+use http::{App, Front, Listener, Reserved, Shutdown, Sockets, Times, measure::RequestLog};
 use inbox::{Inbox, ask::Asker};
 use internal::Internal;
 use jobs::{ClockWatch, Jobs, Retention};
@@ -65,6 +68,8 @@ pub enum StartError {
         address: SocketAddr,
         source: io::Error,
     },
+    #[error(transparent)]
+    Files(#[from] TooFewFiles),
     #[error("cannot use webhook_certificates {path}: {why}")]
     WebhookCertificates { path: PathBuf, why: String },
     #[error("cannot read the projects: {0}")]
@@ -81,8 +86,8 @@ pub struct Bound {
     pub database: PathBuf,
     listener: Listener,
     internal: Internal,
-    /// How long a client may take for a request's head.
-    head: Duration,
+    times: Times,
+    sockets: Arc<Sockets>,
     tls: Option<Secured>,
     app: App,
     realtime: Realtime,
@@ -118,16 +123,18 @@ impl Bound {
                 .map_err(data_dir)?,
         };
         // First, so that a taken port leaves no new database behind.
-        let listener = Listener::bind(config.listen).map_err(|source| StartError::Listen {
+        let listen = |source| StartError::Listen {
             address: config.listen,
             source,
-        })?;
-        let internal = Internal::bind(&config, listener.address)
+        };
+        let reserved = Reserved::take(config.listen).map_err(listen)?;
+        let internal = Internal::bind(&config, reserved.address)
             .await
             .map_err(|source| StartError::InternalListen {
                 address: config.internal_listen.unwrap_or(config.listen),
                 source,
             })?;
+        let capacity = Capacity::find(&config)?;
         let tls = config.tls_files().map(Secured::open).transpose()?;
         let database = config.data_dir.join(DATABASE);
         let seed = u64::from_le_bytes(clock::random());
@@ -147,20 +154,28 @@ impl Bound {
             config.rates(),
         )
         .await?;
-        let realtime = Realtime::start(&config, publisher, store.clone(), auth.clone());
+        let proxies = Arc::new(config.proxies());
+        let realtime = Realtime::start(
+            &config,
+            capacity,
+            Arc::clone(&proxies),
+            publisher,
+            store.clone(),
+            auth.clone(),
+        );
         let sending = Arc::new(Sending::open(&config, store.clone())?);
         let (shutdown, stopping) = watch::channel(Shutdown::NotYet);
         let app = App {
             store,
             auth,
             metrics,
-            inbox: Arc::new(Inbox::new(
-                Arc::new(Asker::new(Arc::clone(&sending))),
-                config.trusted_proxies.clone(),
-            )),
+            inbox: Arc::new(Inbox::new(Arc::new(Asker::new(Arc::clone(&sending))))),
+            proxies,
             sending,
             stopping,
         };
+        // Last: whoever connects is served.
+        let listener = reserved.listen().map_err(listen)?;
         Ok(Self {
             address: listener.address,
             internal_address: internal.address,
@@ -168,7 +183,11 @@ impl Bound {
             database,
             listener,
             internal,
-            head: Duration::from_secs(config.head_seconds.into()),
+            times: Times {
+                head: Duration::from_secs(config.head_seconds.into()),
+                idle: Duration::from_secs(config.idle_seconds.into()),
+            },
+            sockets: Sockets::new(capacity.sockets, config.http_connections_per_ip),
             tls,
             app,
             realtime,
@@ -232,7 +251,8 @@ impl Bound {
             websockets: self.realtime.websockets(),
             router,
             tls: self.tls.map(|tls| tls.start(self.shutdown.subscribe())),
-            head: self.head,
+            times: self.times,
+            sockets: self.sockets,
             app: self.app,
         };
         let serving = tokio::spawn(self.listener.serve(front));
@@ -274,7 +294,18 @@ impl Server {
     /// Closes the realtime connections, spread over `drain`, lets running requests end, and closes
     /// the database.
     pub async fn stop(self, drain: Duration) {
+        self.stop_after(drain, Duration::ZERO).await;
+    }
+
+    /// As [`stop`](Self::stop), but HTTP is answered until `grace` after the whole of `drain`, however
+    /// soon the last realtime connection is gone: its client polls at once, and some give an order up
+    /// when they meet a closed port.
+    pub async fn stop_after(self, drain: Duration, grace: Duration) {
+        let end = tokio::time::Instant::now() + drain + grace;
         self.realtime.drain(drain).await;
+        if !grace.is_zero() {
+            tokio::time::sleep_until(end).await;
+        }
         self.shutdown.send_replace(Shutdown::Now);
         let _ = self.serving.await;
         self.jobs.stopped().await;

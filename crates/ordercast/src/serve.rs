@@ -14,7 +14,11 @@ Settings come from, the later the stronger: built-in defaults, the file of --con
 variables (ORDERCAST_LISTEN, ...), flags. `ordercast config` prints all of them.
 
 The server ends on SIGINT or SIGTERM: it closes its realtime connections with code 3001, which
-clients answer by reconnecting, spread over drain_seconds.";
+clients answer by reconnecting, spread over drain_seconds, and answers requests until 2 seconds after
+that. A second signal ends it at once.
+
+A listening socket may be handed over by systemd (LISTEN_FDS), which holds it open over restarts; it is
+then served instead of --listen.";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -77,6 +81,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let bound = Bound::open(config).await?;
     tracing::info!(
         address = %bound.address,
+        pid = std::process::id(),
         internal = %bound.internal_address,
         database = %bound.database.display(),
         "serving"
@@ -93,6 +98,9 @@ const STOP_OF_FAILED: Duration = Duration::from_secs(3);
 /// When the disk fails there is nothing to wait for: clients reconnect to the next process.
 const DRAIN_OF_FAILED: Duration = Duration::from_secs(1);
 
+/// For clients whose connection was closed at the end of the drain, to poll.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Serves until SIGINT or SIGTERM, then drains; or until the database fails, which is an error.
 pub async fn run_until_signal(server: Server, drain: Duration) -> anyhow::Result<()> {
     let signal = tokio::select! {
@@ -108,7 +116,7 @@ pub async fn run_until_signal(server: Server, drain: Duration) -> anyhow::Result
     };
     tracing::info!(signal, drain_seconds = drain.as_secs(), "stopping");
     tokio::select! {
-        () = server.stop(drain) => {
+        () = server.stop_after(drain, GRACE) => {
             tracing::info!("stopped");
             Ok(())
         }

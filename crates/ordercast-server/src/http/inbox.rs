@@ -3,7 +3,7 @@
 //! Invariant: a body is on disk before its 2xx; a body whose signature is wrong leaves no trace but
 //! a counter.
 
-use super::{App, body, client_address, openapi, path::At, problem::Problem};
+use super::{App, body, openapi, path::At, problem::Problem};
 use crate::{
     clock,
     inbox::{Document, Opened, Unopened, refused::Refusal},
@@ -67,7 +67,7 @@ pub async fn receive(
             return Err(problem);
         }
     };
-    let client = client_address::of(peer.ip(), &headers, &app.inbox.trusted_proxies);
+    let client = app.proxies.client(peer.ip(), &headers);
     let headers: Vec<(&str, &str)> = headers
         .iter()
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))

@@ -13,6 +13,7 @@ mod docs;
 mod endpoint_secrets;
 mod endpoint_test;
 mod endpoints;
+mod etag;
 mod events;
 mod inbox;
 mod inbox_entries;
@@ -25,6 +26,7 @@ mod ops;
 mod order_changes;
 mod order_reads;
 mod orders;
+mod pace;
 mod path;
 mod payment_sessions;
 mod payment_tokens;
@@ -34,15 +36,21 @@ mod projects;
 mod render;
 mod request_id;
 mod serve;
+mod shape;
+mod sockets;
 mod sources;
 mod store_api;
 mod storefront;
 mod submit;
+mod token_check;
 
-pub use serve::{Front, Hangup, Listener, Shutdown, requested};
+pub use pace::{Paced, Times};
+pub use serve::{Front, Hangup, Listener, Reserved, Shutdown, requested};
+pub use sockets::Sockets;
 
 use crate::{auth::Auth, delivery::sending::Sending, inbox::Inbox};
 use axum::{Router, http::StatusCode, middleware};
+use client_address::Proxies;
 use metrics_exporter_prometheus::PrometheusHandle;
 use ordercast_store::Store;
 use problem::Problem;
@@ -58,6 +66,7 @@ pub struct App {
     pub metrics: PrometheusHandle,
     pub sending: Arc<Sending>,
     pub inbox: Arc<Inbox>,
+    pub proxies: Arc<Proxies>,
     /// Held answers end when the server does.
     pub stopping: watch::Receiver<Shutdown>,
 }
@@ -161,6 +170,7 @@ fn credentials() -> OpenApiRouter<App> {
         .routes(routes!(jwt_keys::list, jwt_keys::create))
         .routes(routes!(jwt_keys::retire))
         .routes(routes!(jwt_keys::read_rules, jwt_keys::put_rules))
+        .routes(routes!(token_check::check))
         .routes(routes!(payment_tokens::list, payment_tokens::create))
         .routes(routes!(payment_tokens::revoke))
         .routes(routes!(links::list, links::create))

@@ -11,7 +11,6 @@ pub mod refused;
 
 use crate::{auth, clock};
 use ask::{AskError, Asker};
-use ipnet::IpNet;
 use ordercast_core::provider::{
     self, Event, EventError, Provider, Reading, Request, Subject, Thin,
 };
@@ -29,8 +28,6 @@ pub struct Inbox {
     pub asker: Arc<Asker>,
     certificates: Certificates,
     asking: Semaphore,
-    /// Whose word on where a request comes from is believed.
-    pub trusted_proxies: Vec<IpNet>,
     pub refusals: Refusals,
 }
 
@@ -78,9 +75,8 @@ pub struct Document {
 }
 
 impl Inbox {
-    pub fn new(asker: Arc<Asker>, trusted_proxies: Vec<IpNet>) -> Self {
+    pub fn new(asker: Arc<Asker>) -> Self {
         Self {
-            trusted_proxies,
             certificates: Certificates::new(asker.sending().roots.clone()),
             asker,
             asking: Semaphore::new(ASKING_MAX),

@@ -5,16 +5,21 @@
 
 use super::{
     Shared,
-    frame::{BOUNDS, Reader, Received},
+    budget::{Budget, Direction, Share},
+    frame::{BOUNDS, BOUNDS_BEFORE_CONNECT, Reader, Received},
     peer::{LINGER, Outlet, Peer, Work},
     registry::Place,
     socket::Socket,
     work::{Presence, book},
 };
 use bytes::Bytes;
+use centrifuge_protocol::DisconnectCode;
 use std::{cell::RefCell, future::poll_fn, io, sync::Arc};
 
 const SCRATCH_BYTES: usize = 16 * 1024;
+/// What a client may leave incomplete when all of them together hold too much: most connects come in one
+/// piece, and so do all other commands.
+const INPUT_BYTES_MAX_WHEN_FULL: usize = 4 * 1024;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
@@ -40,8 +45,9 @@ pub fn run(
         leftover,
     ));
     async move {
-        let mut reader = first.await;
-        idle(&presence, &mut reader).await;
+        let mut input = first.await;
+        idle(&presence, &mut input).await;
+        input.release(&presence.shared.budget);
         let peer = Arc::clone(&presence.peer);
         drop(presence);
         let _ = Box::pin(tokio::time::timeout(LINGER, linger(peer))).await;
@@ -49,22 +55,58 @@ pub fn run(
     }
 }
 
-async fn open(shared: Arc<Shared>, peer: Arc<Peer>, early: Work, leftover: Bytes) -> Reader {
-    let mut reader = Reader::default();
+async fn open(shared: Arc<Shared>, peer: Arc<Peer>, early: Work, leftover: Bytes) -> Input {
+    let mut input = Input::default();
     super::work::carry_out_all(&shared, &peer, early).await;
-    let received = take(&peer, &mut reader, &leftover);
+    let received = input.take(&shared.budget, &peer, &leftover);
     handle(&shared, &peer, received).await;
     book(&shared, &peer);
-    reader
+    input
 }
 
-async fn idle(presence: &Presence, reader: &mut Reader) {
+/// What has come and is not complete.
+#[derive(Default)]
+struct Input {
+    reader: Reader,
+    share: Share,
+    has_connected: bool,
+}
+
+impl Input {
+    fn take(&mut self, budget: &Budget, peer: &Peer, bytes: &[u8]) -> Vec<Received> {
+        self.has_connected = self.has_connected || peer.is_live();
+        let bounds = if self.has_connected {
+            BOUNDS
+        } else {
+            BOUNDS_BEFORE_CONNECT
+        };
+        let mut received = Vec::new();
+        if let Err(violation) = self.reader.push(bounds, bytes, &mut received) {
+            peer.end(violation.code, violation.reason);
+        }
+        let held = self.reader.held();
+        self.share.set(budget, Direction::In, held);
+        if held > INPUT_BYTES_MAX_WHEN_FULL && budget.is_full() {
+            let reason = "slow: a message is incomplete, and memory is short";
+            peer.end(DisconnectCode::Slow.code(), reason);
+        }
+        received
+    }
+
+    /// Nothing more is read.
+    fn release(&mut self, budget: &Budget) {
+        self.reader = Reader::default();
+        self.share.set(budget, Direction::In, 0);
+    }
+}
+
+async fn idle(presence: &Presence, input: &mut Input) {
     let Presence { shared, peer } = presence;
     let Outlet::Socket(socket) = &peer.outlet else {
         return;
     };
     while poll_fn(|cx| peer.poll_readable(socket, cx)).await {
-        let Some(received) = read(peer, socket, reader) else {
+        let Some(received) = read(&shared.budget, peer, socket, input) else {
             break;
         };
         if !received.is_empty() {
@@ -75,21 +117,13 @@ async fn idle(presence: &Presence, reader: &mut Reader) {
 }
 
 /// `None`: the client has gone.
-fn read(peer: &Peer, socket: &Socket, reader: &mut Reader) -> Option<Vec<Received>> {
+fn read(budget: &Budget, peer: &Peer, socket: &Socket, input: &mut Input) -> Option<Vec<Received>> {
     SCRATCH.with_borrow_mut(|scratch| match socket.try_read(scratch) {
         Ok(0) => None,
-        Ok(count) => Some(take(peer, reader, &scratch[..count])),
+        Ok(count) => Some(input.take(budget, peer, &scratch[..count])),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(Vec::new()),
         Err(_) => None,
     })
-}
-
-fn take(peer: &Peer, reader: &mut Reader, bytes: &[u8]) -> Vec<Received> {
-    let mut received = Vec::new();
-    if let Err(violation) = reader.push(BOUNDS, bytes, &mut received) {
-        peer.end(violation.code, violation.reason);
-    }
-    received
 }
 
 async fn handle(shared: &Shared, peer: &Arc<Peer>, received: Vec<Received>) {
@@ -116,6 +150,11 @@ async fn linger(peer: Arc<Peer>) {
         return;
     }
     socket.finish();
+    read_out(socket).await;
+}
+
+/// Reads until the client closes, and keeps nothing.
+async fn read_out(socket: &Socket) {
     loop {
         if poll_fn(|cx| socket.poll_readable(cx)).await.is_err() {
             return;
@@ -128,6 +167,33 @@ async fn linger(peer: Arc<Peer>) {
             return;
         }
     }
+}
+
+/// Tells a client that was not let in why, in a handshake that is already done.
+pub async fn turn_away(socket: Socket, last_words: Bytes) {
+    let farewell = async {
+        let mut rest = last_words.as_ref();
+        while !rest.is_empty() || socket.holds_bytes() {
+            match socket.try_write(&[io::IoSlice::new(rest)]) {
+                Ok(0) if !rest.is_empty() => return,
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+            match socket.flush() {
+                Ok(()) if rest.is_empty() => break,
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+            if poll_fn(|cx| socket.poll_writable(cx)).await.is_err() {
+                return;
+            }
+        }
+        socket.finish();
+        read_out(&socket).await;
+    };
+    let _ = tokio::time::timeout(LINGER, farewell).await;
 }
 
 #[cfg(test)]

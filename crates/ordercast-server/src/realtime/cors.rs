@@ -1,22 +1,28 @@
 //! Pages of other origins on the HTTP transports: the rules of the WebSocket's upgrade, and the
 //! headers that make a browser hand over the answer.
 
-use super::{Shared, origin};
+use super::Shared;
 use crate::http::problem::Problem;
 use axum::{
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("300");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
 
-pub async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+pub async fn guard(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
     let asked = request.headers();
-    if !origin::is_allowed(asked, &shared.allowed_origins) {
+    let (uri, peer) = (request.uri(), peer.ip());
+    if !shared.origins.admit(asked, uri, peer, &shared.proxies) {
         return forbidden().into_response();
     }
     let mut headers = HeaderMap::new();

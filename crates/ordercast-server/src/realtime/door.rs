@@ -1,6 +1,11 @@
-//! Who may open a connection, on any transport: how fast they come, how many there are.
+//! Who may open a connection, on any transport, and what the others are told.
 //!
 //! Invariant: all transports are counted together, and refused before anything is made for them.
+//!
+//! Clients take a refused handshake for a transport that does not get through: the official JavaScript
+//! client takes the next one of its list then, and keeps it for the life of the page; a browser's
+//! `EventSource` never comes again. So who is only to come later is told so inside the transport, with a
+//! code that clients answer by coming again, and by a status of HTTP only when even that is too much.
 
 use super::{
     Clock, Shared,
@@ -8,58 +13,80 @@ use super::{
     peer::{Outlet, Peer},
     registry::{Full, Place},
 };
-use crate::{
-    clock,
-    http::{client_address, problem::Problem},
-};
-use axum::http::{HeaderMap, StatusCode};
+use crate::{auth::TooMany, clock, http::problem::Problem};
+use axum::http::HeaderMap;
+use centrifuge_protocol::DisconnectCode;
 use metrics::counter;
 use ordercast_core::session::Session;
-use parking_lot::Mutex;
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-/// A token bucket: after a restart or a network's end all clients come back at once, and each costs
-/// a signature and a read.
-#[derive(Debug)]
-pub struct Admission {
-    per_second: f64,
-    burst: f64,
-    bucket: Mutex<Bucket>,
+/// Why a client is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    Draining,
+    Full(Full),
 }
 
-#[derive(Debug)]
-struct Bucket {
-    tokens: f64,
-    filled_at: Duration,
-}
-
-impl Admission {
-    pub fn new(per_second: u32, burst: u32) -> Self {
-        Self {
-            per_second: per_second.into(),
-            burst: burst.into(),
-            bucket: Mutex::new(Bucket {
-                tokens: burst.into(),
-                filled_at: Duration::ZERO,
-            }),
+impl Refused {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Full(Full::Address) => "address",
+            Self::Full(Full::AddressRate) => "address_rate",
+            Self::Full(Full::Server) => "server",
+            Self::Full(Full::Rate) => "rate",
         }
     }
 
-    /// Whether one more may come at `now`, which is monotonic.
-    fn take(&self, now: Duration) -> bool {
-        let mut bucket = self.bucket.lock();
-        let passed = now.saturating_sub(bucket.filled_at).as_secs_f64();
-        bucket.filled_at = bucket.filled_at.max(now);
-        bucket.tokens = (bucket.tokens + passed * self.per_second).min(self.burst);
-        if bucket.tokens < 1.0 {
-            return false;
+    /// The close code and reason for a client that is to come again. None for an address that has had
+    /// its share: a handshake for each would be work that it makes us do.
+    pub fn close(self) -> Option<(DisconnectCode, &'static str)> {
+        match self {
+            Self::Draining => Some((DisconnectCode::Shutdown, "shutdown: reconnect")),
+            Self::Full(Full::Server) => Some((
+                DisconnectCode::TooManyRequests,
+                "too many connections: come again",
+            )),
+            Self::Full(Full::Rate) => Some((
+                DisconnectCode::TooManyRequests,
+                "too many connections at once: come again",
+            )),
+            Self::Full(Full::Address | Full::AddressRate) => None,
         }
-        bucket.tokens -= 1.0;
-        true
+    }
+}
+
+impl Refused {
+    pub fn problem(self, shared: &Shared) -> Problem {
+        let admission = shared.registry.admission();
+        let over = |policy, quota, window_seconds| {
+            Problem::from(TooMany {
+                policy,
+                quota,
+                window_seconds,
+                wait: Duration::from_secs(1),
+            })
+        };
+        match self {
+            Self::Draining | Self::Full(Full::Server | Full::Rate) => Problem::unavailable(),
+            Self::Full(Full::Address) => {
+                let quota = u32::try_from(admission.per_address).unwrap_or(u32::MAX);
+                over("connections", quota, 1).named(
+                    "too_many_connections",
+                    "too many connections from this address",
+                )
+            }
+            Self::Full(Full::AddressRate) => {
+                over("connects", admission.rate_per_address.per_second(), 1).named(
+                    "connections_too_fast",
+                    "connections come too fast from this address",
+                )
+            }
+        }
     }
 }
 
@@ -68,32 +95,17 @@ pub fn enter(
     shared: &Arc<Shared>,
     headers: &HeaderMap,
     peer: SocketAddr,
-) -> Result<Place, Problem> {
-    let refused = |why: &'static str| {
-        counter!("ordercast_connections_refused_total", "why" => why).increment(1);
+) -> Result<Place, Refused> {
+    let admitted = if shared.draining.load(Ordering::Relaxed) {
+        Err(Refused::Draining)
+    } else {
+        let client = shared.proxies.client(peer.ip(), headers);
+        let now = shared.clock.monotonic();
+        shared.registry.admit(client, now).map_err(Refused::Full)
     };
-    if shared.draining.load(Ordering::Relaxed) {
-        refused("draining");
-        return Err(Problem::unavailable());
-    }
-    if !shared.admission.take(shared.clock.monotonic()) {
-        refused("rate");
-        return Err(Problem::unavailable());
-    }
-    let client = client_address::of(peer.ip(), headers, &shared.trusted_proxies);
-    shared.registry.admit(client).map_err(|full| match full {
-        Full::Server => {
-            refused("server");
-            Problem::unavailable()
-        }
-        Full::Address => {
-            refused("address");
-            Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too_many_connections",
-                "too many connections from this address",
-            )
-        }
+    admitted.inspect_err(|refused| {
+        let why = refused.name();
+        counter!("ordercast_connections_refused_total", "why" => why).increment(1);
     })
 }
 
@@ -110,26 +122,6 @@ pub fn seat(shared: &Shared, place: &Place, form: Form, outlet: Outlet) -> Arc<P
         &shared.session
     };
     let session = Session::new(clock.monotonic(), Arc::clone(config), seed, client);
-    let outbound = Arc::clone(&shared.outbound);
-    Arc::new(Peer::new(place.id, form, outlet, clock, outbound, session))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_burst_passes_and_then_the_rate() {
-        let admission = Admission::new(10, 3);
-        let at = |millis: u64| Duration::from_millis(1_000 + millis);
-        let passed = |millis| (0..20).filter(|_| admission.take(at(millis))).count();
-        assert_eq!(passed(0), 3);
-        assert_eq!(passed(99), 0);
-        assert_eq!(passed(200), 2);
-        // Never more than the burst, and a clock read late by another thread gives nothing back.
-        assert_eq!(passed(60_000), 3);
-        assert_eq!(passed(59_000), 0);
-        assert_eq!(passed(60_050), 0);
-        assert_eq!(passed(60_101), 1);
-    }
+    let budget = Arc::clone(&shared.budget);
+    Arc::new(Peer::new(place.id, form, outlet, clock, budget, session))
 }

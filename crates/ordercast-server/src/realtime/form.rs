@@ -9,7 +9,10 @@ use centrifuge_protocol::{
     Connect, ConnectResult, Disconnect, Encoding, Push, Reply, encode_push, encode_reply,
     should_reconnect,
 };
+use ordercast_core::{channel::Epoch, session::Position};
 
+/// Of an epoch (guarantees, I10).
+const EPOCH_BYTES_MAX: usize = 16;
 /// Close codes below are WebSocket's own; the Centrifuge protocol does not know them.
 const CLOSE_CODE_MIN: u16 = 3000;
 
@@ -73,15 +76,23 @@ impl Form {
     }
 
     /// The reply, ready to be written. `None`: this client has no use for it, as for the error reply
-    /// to a connect on a one-way transport, where the disconnect that follows says it all.
-    pub fn reply(self, reply: &Reply) -> Option<Bytes> {
+    /// to a connect on a one-way transport, where the disconnect that follows says it all. `epoch`: of
+    /// the log that a publication in it is of.
+    pub fn reply(self, reply: &Reply, epoch: Option<&Epoch>) -> Option<Bytes> {
         let mut encoded = Vec::new();
+        if self == Self::OneWayEvents
+            && let Some(id) = event_id(reply, epoch)
+        {
+            // Together with its data: some clients make an event of a bare id.
+            encoded.extend_from_slice(format!("id: {id}\n").as_bytes());
+        }
+        let begin = encoded.len();
         if self.is_one_way() {
             encode_push(self.encoding(), &bare(reply)?, &mut encoded);
         } else {
             encode_reply(self.encoding(), reply, &mut encoded);
         }
-        Some(self.frame(encoded))
+        Some(self.frame(encoded, begin))
     }
 
     /// The end of the connection. A disconnect push is its only carrier but on a WebSocket.
@@ -100,7 +111,7 @@ impl Form {
                 push: Some(push),
                 ..Default::default()
             };
-            self.reply(&reply).unwrap_or_default()
+            self.reply(&reply, None).unwrap_or_default()
         };
         match self {
             Self::WebSocketJson | Self::WebSocketProtobuf => frame::close_frame(code, reason),
@@ -114,7 +125,8 @@ impl Form {
         }
     }
 
-    fn frame(self, mut encoded: Vec<u8>) -> Bytes {
+    /// `begin`: where in `encoded` the message begins; what stands before it is the head of an event.
+    fn frame(self, mut encoded: Vec<u8>, begin: usize) -> Bytes {
         match (self.framing(), self.encoding()) {
             (Framing::WebSocket, encoding) => frame::message(encoding, &encoded),
             (Framing::Stream, Encoding::Protobuf) => encoded.into(),
@@ -122,9 +134,38 @@ impl Form {
                 encoded.push(b'\n');
                 encoded.into()
             }
-            (Framing::Events, _) => [b"data: ", encoded.as_slice(), b"\n\n"].concat().into(),
+            (Framing::Events, _) => {
+                let (head, message) = encoded.split_at(begin);
+                [head, b"data: ", message, b"\n\n"].concat().into()
+            }
         }
     }
+}
+
+/// Where a client that has this message is in its channel: `EventSource` sends the newest one back by
+/// itself when it comes again.
+fn event_id(reply: &Reply, epoch: Option<&Epoch>) -> Option<String> {
+    if let Some(connect) = &reply.connect {
+        let sub = connect.subs.values().next()?;
+        let newest = sub
+            .publications
+            .last()
+            .map_or(sub.offset, |last| last.offset);
+        return Some(format!("{}:{newest}", sub.epoch));
+    }
+    let publication = reply.push.as_ref()?.publication.as_ref()?;
+    Some(format!("{}:{}", epoch?, publication.offset))
+}
+
+/// The position that an [`event_id`] names. What is no id of ours is none.
+pub fn position(event_id: &str) -> Option<Position> {
+    let (epoch, offset) = event_id.split_once(':')?;
+    let is_epoch = (1..=EPOCH_BYTES_MAX).contains(&epoch.len())
+        && epoch.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_epoch.then_some(Position {
+        epoch: epoch.to_owned(),
+        offset: offset.parse().ok()?,
+    })
 }
 
 /// The push that a one-way client gets for a reply: a ping stays one.
@@ -160,7 +201,7 @@ fn connect(result: &ConnectResult) -> Connect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use centrifuge_protocol::{Error, ErrorCode, decode_pushes, decode_replies};
+    use centrifuge_protocol::{Error, ErrorCode, SubscribeResult, decode_pushes, decode_replies};
 
     fn text(bytes: &Bytes) -> &str {
         std::str::from_utf8(bytes).expect("UTF-8")
@@ -179,7 +220,7 @@ mod tests {
             (Form::OneWayStream, b"{}\n"),
             (Form::OneWayEvents, b"data: {}\n\n"),
         ] {
-            assert_eq!(form.reply(&ping).expect("ping"), expected, "{form:?}");
+            assert_eq!(form.reply(&ping, None).expect("ping"), expected, "{form:?}");
         }
     }
 
@@ -195,7 +236,7 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(
-            text(&Form::OneWayStream.reply(&connected).expect("push")),
+            text(&Form::OneWayStream.reply(&connected, None).expect("push")),
             "{\"connect\":{\"client\":\"c\",\"ping\":25}}\n"
         );
         let error = Reply {
@@ -203,8 +244,47 @@ mod tests {
             error: Some(Error::new(ErrorCode::TokenExpired)),
             ..Default::default()
         };
-        assert_eq!(Form::OneWayEvents.reply(&error), None);
-        assert!(Form::Events.reply(&error).is_some());
+        assert_eq!(Form::OneWayEvents.reply(&error, None), None);
+        assert!(Form::Events.reply(&error, None).is_some());
+    }
+
+    #[test]
+    fn event_ids_are_positions_and_stand_with_their_data() {
+        let subs = [(
+            "orders:7#alice".to_owned(),
+            SubscribeResult {
+                epoch: "abcdefgh1".to_owned(),
+                offset: 4,
+                ..Default::default()
+            },
+        )];
+        let connected = Reply {
+            connect: Some(ConnectResult {
+                subs: subs.into(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let event = Form::OneWayEvents.reply(&connected, None).expect("push");
+        assert!(text(&event).starts_with("id: abcdefgh1:4\ndata: {\"connect\""));
+        assert!(text(&event).ends_with("}\n\n"));
+        let plain = Form::Events.reply(&connected, None).expect("reply");
+        assert!(text(&plain).starts_with("data: "), "SDKs keep the position");
+        for (id, expected) in [
+            ("abcdefgh1:4", Some(("abcdefgh1", 4))),
+            ("abcdefgh1:0", Some(("abcdefgh1", 0))),
+            ("", None),
+            ("4", None),
+            (":4", None),
+            ("abcdefgh1:", None),
+            ("abcdefgh1:-1", None),
+            ("abc def:4", None),
+            ("abcdefghijklmnopq:4", None),
+        ] {
+            let position = position(id);
+            let found = position.as_ref().map(|of| (of.epoch.as_str(), of.offset));
+            assert_eq!(found, expected, "{id}");
+        }
     }
 
     #[test]

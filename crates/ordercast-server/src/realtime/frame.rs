@@ -24,6 +24,14 @@ pub const BOUNDS: Bounds = Bounds {
     bytes: 64 * 1024,
     fragments: 64,
 };
+/// Of a client that has shown no credential yet. Enough for a connect with the longest token and 16
+/// positions.
+pub const BOUNDS_BEFORE_CONNECT: Bounds = Bounds {
+    bytes: 16 * 1024,
+    fragments: 64,
+};
+/// What may stand before the payload of a client's frame.
+const HEADER_BYTES_MAX: usize = 14;
 const CONTROL_BYTES_MAX: u64 = 125;
 
 /// What a client sent.
@@ -78,17 +86,49 @@ impl Reader {
     ) -> Result<(), Violation> {
         if self.partial.is_empty() {
             let used = self.take_frames(bounds, received, out)?;
-            self.partial.extend_from_slice(&received[used..]);
+            self.keep(bounds, Vec::new(), &received[used..]);
         } else {
+            let partial = std::mem::take(&mut self.partial);
+            self.keep(bounds, partial, received);
             let mut all = std::mem::take(&mut self.partial);
-            all.extend_from_slice(received);
             let used = self.take_frames(bounds, &all, out)?;
-            all.drain(..used);
-            if !all.is_empty() {
+            if used == 0 {
                 self.partial = all;
+            } else {
+                all.drain(..used);
+                self.keep(bounds, Vec::new(), &all);
             }
         }
         Ok(())
+    }
+
+    /// Keeps an incomplete frame, without the half that a vector reserves on its own: no more than twice
+    /// what has come, and no more than the longest frame.
+    fn keep(&mut self, bounds: Bounds, mut partial: Vec<u8>, more: &[u8]) {
+        if !more.is_empty() {
+            let length = partial.len() + more.len();
+            if length > partial.capacity() {
+                let begun = self
+                    .message
+                    .as_ref()
+                    .map_or(0, |message| message.bytes.len());
+                let longest = (bounds.bytes + HEADER_BYTES_MAX).saturating_sub(begun);
+                let roomy = (2 * partial.capacity()).min(longest);
+                partial.reserve_exact(length.max(roomy) - partial.len());
+            }
+            partial.extend_from_slice(more);
+        }
+        self.partial = partial;
+    }
+
+    /// Bytes of memory for what is incomplete.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let fragments = self
+            .message
+            .as_ref()
+            .map_or(0, |message| message.bytes.capacity());
+        self.partial.capacity() + fragments
     }
 
     fn take_frames(
@@ -105,7 +145,14 @@ impl Reader {
             let Some((header, length)) = header else {
                 return Ok(start);
             };
-            check(bounds, &header, length)?;
+            let begun = match header.opcode {
+                OpCode::Data(_) => self
+                    .message
+                    .as_ref()
+                    .map_or(0, |message| message.bytes.len()),
+                OpCode::Control(_) => 0,
+            };
+            check(bounds, &header, length, begun)?;
             let Ok(length) = usize::try_from(length) else {
                 return Err(TOO_BIG);
             };
@@ -148,6 +195,7 @@ impl Reader {
                 if too_many || message.bytes.len() + payload.len() > bounds.bytes {
                     return Err(TOO_BIG);
                 }
+                message.bytes.reserve_exact(payload.len());
                 message.bytes.extend_from_slice(&payload);
                 if header.is_final {
                     return whole(message.is_text, message.bytes).map(Some);
@@ -173,7 +221,9 @@ impl Reader {
     }
 }
 
-fn check(bounds: Bounds, header: &FrameHeader, length: u64) -> Result<(), Violation> {
+/// `begun`: bytes of the message that the frame goes on with. A frame that would make it too long is
+/// refused before its payload is kept.
+fn check(bounds: Bounds, header: &FrameHeader, length: u64, begun: usize) -> Result<(), Violation> {
     if header.rsv1 || header.rsv2 || header.rsv3 {
         return Err(protocol("protocol error: reserved bits"));
     }
@@ -187,7 +237,7 @@ fn check(bounds: Bounds, header: &FrameHeader, length: u64) -> Result<(), Violat
             "protocol error: a long or fragmented control frame",
         ));
     }
-    if length > bounds.bytes as u64 {
+    if length.saturating_add(begun as u64) > bounds.bytes as u64 {
         return Err(TOO_BIG);
     }
     Ok(())
@@ -263,4 +313,58 @@ fn frame(opcode: OpCode, payload: &[u8]) -> Bytes {
     let _ = header.format(payload.len() as u64, &mut bytes);
     bytes.extend_from_slice(payload);
     bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIN: u8 = 0x80;
+    const MASKED: u8 = 0x80;
+
+    /// A frame's head, masked with zeros, and as much of its payload.
+    fn part(first: u8, length: u16, payload: usize) -> Vec<u8> {
+        let mut bytes = vec![first, MASKED | 126];
+        bytes.extend(length.to_be_bytes());
+        bytes.extend([0; 4]);
+        bytes.resize(bytes.len() + payload, b' ');
+        bytes
+    }
+
+    #[test]
+    fn what_is_incomplete_never_holds_more_than_a_message_may_have() {
+        for bounds in [BOUNDS, BOUNDS_BEFORE_CONNECT] {
+            let half = u16::try_from(bounds.bytes / 2).expect("small");
+            let mut reader = Reader::default();
+            let mut out = Vec::new();
+            let mut most = 0;
+            let mut pieces = vec![part(1, half, half.into())];
+            // The rest of the message, byte by byte in parts, without its end.
+            let rest = part(FIN, half, usize::from(half) - 1);
+            pieces.extend(rest.chunks(100).map(<[u8]>::to_vec));
+            for piece in &pieces {
+                reader.push(bounds, piece, &mut out).expect("within");
+                most = most.max(reader.held());
+            }
+            assert!(
+                most <= bounds.bytes + HEADER_BYTES_MAX,
+                "{most} of {bounds:?}"
+            );
+            assert!(most > bounds.bytes - 100, "the bound is reached");
+            reader.push(bounds, b" ", &mut out).expect("complete");
+            assert_eq!(reader.held(), 0);
+            assert_eq!(out, [Received::Text(vec![b' '; bounds.bytes])]);
+        }
+    }
+
+    #[test]
+    fn a_fragment_too_much_is_refused_by_its_head() {
+        let half = u16::try_from(BOUNDS.bytes / 2).expect("small");
+        let mut reader = Reader::default();
+        let mut out = Vec::new();
+        let first = part(1, half, half.into());
+        reader.push(BOUNDS, &first, &mut out).expect("within");
+        let refused = reader.push(BOUNDS, &part(FIN, half + 1, 0), &mut out);
+        assert_eq!(refused, Err(TOO_BIG));
+    }
 }

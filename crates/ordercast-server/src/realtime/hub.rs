@@ -82,7 +82,7 @@ impl Hub {
             for peer in peers {
                 let encoded = &mut encoded[peer.form as usize];
                 if encoded.is_none() {
-                    *encoded = peer.form.reply(&reply);
+                    *encoded = peer.form.reply(&reply, Some(epoch));
                 }
                 let Some(encoded) = encoded else { continue };
                 if peer.publish(epoch, publication, encoded) {

@@ -5,6 +5,8 @@
 //! store's writer publishes through [`Realtime::publish`]; everything else starts at a
 //! transport's route: `upgrade`, `http_stream`, `sse` with `emulation`, `uni_sse`, `uni_http_stream`.
 
+mod bucket;
+mod budget;
 mod connection;
 mod cors;
 mod door;
@@ -13,7 +15,7 @@ mod form;
 pub mod frame;
 mod http_stream;
 mod hub;
-mod origin;
+pub mod origin;
 mod peer;
 mod registry;
 mod socket;
@@ -25,22 +27,22 @@ mod upgrade;
 mod wheel;
 mod work;
 
+pub use registry::network;
 pub use upgrade::WebSockets;
 
-use crate::{auth::Auth, config::Config};
+use crate::{auth::Auth, capacity::Capacity, config::Config, http::client_address::Proxies};
 use axum::{
     Router, middleware,
     routing::{get, options},
 };
-use door::Admission;
+use bucket::Rate;
+use budget::Budget;
 use hub::Hub;
-use ipnet::IpNet;
 use metrics::{describe_counter, describe_gauge};
 use ordercast_core::{Timestamp, session::SessionConfig};
 use ordercast_store::{Committed, Store};
-use peer::Outbound;
-use registry::Registry;
-pub use registry::network;
+use origin::Origins;
+use registry::{Admission, Registry};
 use std::{
     sync::{
         Arc,
@@ -48,14 +50,18 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::Semaphore, task::JoinHandle};
 use wheel::Wheel;
 
 /// After the last close frame, for clients to answer theirs.
 const DRAIN_GRACE: Duration = Duration::from_secs(3);
 
-/// What waits for all clients together (guarantees, I29).
-const OUTBOUND_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// WebSockets at once that are told to come again; beyond them, 503. Each has its socket for as long as
+/// its client takes to close it, two seconds at most.
+const TURNED_AWAY_MAX: usize = 1_000;
+/// Of an address, as many times the connections that it may have: all of them may come back at once,
+/// and again and again while a network is bad.
+const BURST_PER_CONNECTION: u32 = 16;
 
 /// Monotonic time since the start, and the time of day.
 #[derive(Clone, Copy, Debug)]
@@ -91,12 +97,12 @@ pub struct Shared {
     session: Arc<SessionConfig>,
     /// Of clients that cannot answer.
     one_way: Arc<SessionConfig>,
-    admission: Admission,
-    outbound: Arc<Outbound>,
-    trusted_proxies: Vec<IpNet>,
+    budget: Arc<Budget>,
+    proxies: Arc<Proxies>,
     /// Names this process to clients, who send it back.
     node: String,
-    allowed_origins: Vec<String>,
+    origins: Origins,
+    turned_away: Arc<Semaphore>,
     draining: AtomicBool,
 }
 
@@ -122,11 +128,28 @@ impl Publisher {
 }
 
 impl Realtime {
-    pub fn start(config: &Config, publisher: Publisher, store: Store, auth: Auth) -> Self {
+    pub fn start(
+        config: &Config,
+        capacity: Capacity,
+        proxies: Arc<Proxies>,
+        publisher: Publisher,
+        store: Store,
+        auth: Auth,
+    ) -> Self {
         describe();
         let clock = Clock::start();
-        let connections = connections_max(config.connections);
-        let registry = Arc::new(Registry::new(connections, config.connections_per_ip));
+        let per_address = config.connections_per_ip;
+        let own = u32::try_from(per_address).unwrap_or(u32::MAX);
+        let rate_per_address = Rate::new(
+            config.connects_per_second_per_ip.unwrap_or(own),
+            own.saturating_mul(BURST_PER_CONNECTION),
+        );
+        let registry = Arc::new(Registry::new(Admission {
+            connections: capacity.realtime,
+            per_address,
+            rate: Rate::new(config.connects_per_second, config.connect_burst),
+            rate_per_address,
+        }));
         let wheel = Arc::new(Wheel::new(clock));
         let wheel_task = tokio::spawn(Arc::clone(&wheel).run(Arc::clone(&registry)));
         let session = SessionConfig {
@@ -148,11 +171,11 @@ impl Realtime {
                 ..session
             }),
             session: Arc::new(session),
-            admission: Admission::new(config.connects_per_second, config.connect_burst),
-            outbound: Arc::new(Outbound::new(OUTBOUND_BYTES_MAX)),
-            trusted_proxies: config.trusted_proxies.clone(),
+            budget: Budget::new(budget::BYTES_MAX),
+            proxies,
             node: data_encoding::HEXLOWER.encode(&crate::clock::random::<16>()),
-            allowed_origins: config.allowed_origins.clone(),
+            origins: Origins::new(config.allowed_origins.clone()),
+            turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
             draining: AtomicBool::new(false),
         });
         Self { shared, wheel_task }
@@ -213,44 +236,24 @@ fn turn(window: Duration, at: usize, count: usize) -> Duration {
     (window * u32::try_from(at).unwrap_or(u32::MAX)) / count
 }
 
-/// Raises the limit of open files as far as it goes; a tenth is left for the database and for HTTP.
-/// `wanted`: the operator's own bound.
-fn connections_max(wanted: Option<usize>) -> usize {
-    let files = match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(files) => files,
-        Err(error) => {
-            tracing::warn!(%error, "the limit of open files could not be raised");
-            1_024
-        }
-    };
-    let possible = usize::try_from(files / 10 * 9).unwrap_or(usize::MAX);
-    let connections = wanted.unwrap_or(possible);
-    if connections > possible {
-        tracing::warn!(
-            connections,
-            possible,
-            "the setting connections is above what the limit of open files allows"
-        );
-    }
-    tracing::info!(
-        files,
-        connections,
-        "open files and realtime connections at most"
-    );
-    connections
-}
-
 fn describe() {
     describe_gauge!("ordercast_connections", "Open realtime connections");
     describe_gauge!(
         "ordercast_outbound_bytes",
-        "Bytes that wait for clients to read, at most 256 MiB"
+        "Bytes that wait for clients to read; with ordercast_inbound_bytes at most 256 MiB"
+    );
+    describe_gauge!(
+        "ordercast_inbound_bytes",
+        "Bytes of messages whose rest has not come"
     );
     describe_counter!(
         "ordercast_connections_refused_total",
         "Connections not let in, by why"
     );
-    describe_counter!("ordercast_connects_total", "Connect commands by result");
+    describe_counter!(
+        "ordercast_connects_total",
+        "Connect and refresh commands by result"
+    );
     describe_counter!(
         "ordercast_closes_total",
         "Connections closed by the server, by code"

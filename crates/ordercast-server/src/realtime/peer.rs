@@ -7,10 +7,9 @@
 
 mod queue;
 
-pub use queue::Outbound;
-
 use super::{
     Clock,
+    budget::Budget,
     form::Form,
     frame::{self, Received},
     socket::Socket,
@@ -18,13 +17,13 @@ use super::{
 use crate::http::Hangup;
 use bytes::Bytes;
 use centrifuge_protocol::{
-    CloseReason, Command, Encoding, decode_commands, decode_connect_request,
+    CloseReason, Command, DisconnectCode, Encoding, decode_commands, decode_connect_request,
 };
 use futures_util::task::AtomicWaker;
 use metrics::counter;
 use ordercast_core::{
     channel::{Channel, Epoch, Publication},
-    session::{Action, COMMANDS_PER_FRAME_MAX, Delivery, Session},
+    session::{Action, COMMANDS_PER_FRAME_MAX, Delivery, Position, Session},
 };
 use parking_lot::Mutex;
 use queue::{Fill, Queue};
@@ -74,7 +73,7 @@ pub struct Peer {
     /// Wakes whoever runs the connection: a write was blocked, a frame is there, it was closed.
     waker: AtomicWaker,
     clock: Clock,
-    outbound: Arc<Outbound>,
+    budget: Arc<Budget>,
     inner: Mutex<Inner>,
 }
 
@@ -88,6 +87,15 @@ struct Inner {
     joined: Option<Channel>,
     /// The client has said its last word, and waits for ours.
     is_client_done: bool,
+    /// The code of the close, once there was one.
+    closed_with: Option<u16>,
+}
+
+/// Why a connect will not do, however often it is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedConnect {
+    Credential,
+    BadRequest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +113,7 @@ impl Peer {
         form: Form,
         outlet: Outlet,
         clock: Clock,
-        outbound: Arc<Outbound>,
+        budget: Arc<Budget>,
         session: Session,
     ) -> Self {
         let inner = Inner {
@@ -115,6 +123,7 @@ impl Peer {
             scheduled: Duration::MAX,
             joined: None,
             is_client_done: false,
+            closed_with: None,
         };
         Self {
             id,
@@ -122,7 +131,7 @@ impl Peer {
             outlet,
             waker: AtomicWaker::new(),
             clock,
-            outbound,
+            budget,
             inner: Mutex::new(inner),
         }
     }
@@ -195,15 +204,15 @@ impl Peer {
 
     /// The bare request that opens a one-way connection.
     pub fn connect_request(&self, bytes: &[u8]) -> Work {
+        self.connect_request_from(bytes, None)
+    }
+
+    /// `position`: what the client has of its channel, where the transport knows it.
+    pub fn connect_request_from(&self, bytes: &[u8], position: Option<Position>) -> Work {
         match decode_connect_request(self.form.encoding(), bytes) {
-            Ok(request) => {
-                let command = Command {
-                    id: 1,
-                    connect: Some(request),
-                    ..Default::default()
-                };
-                self.with(|session, now, out| session.on_commands(now, vec![command], out))
-            }
+            Ok(request) => self.with(|session, now, out| {
+                session.on_one_way_connect(now, &request, position, out);
+            }),
             Err(error) => {
                 self.with(|session, _, out| session.on_bad_frame(error.close_reason(), out))
             }
@@ -302,7 +311,26 @@ impl Peer {
         let mut inner = self.inner.lock();
         self.close(&mut inner, code, reason);
         self.flush(&mut inner);
-        inner.queue.settle(&self.outbound);
+        inner.queue.settle(&self.budget);
+    }
+
+    /// The connect reply was sent.
+    pub fn is_live(&self) -> bool {
+        self.inner.lock().session.is_live()
+    }
+
+    /// The connect was refused, or never was one: what to answer instead of a stream that ends at once.
+    pub fn refusal(&self) -> Option<RefusedConnect> {
+        let inner = self.inner.lock();
+        if inner.session.is_failed() {
+            return Some(RefusedConnect::Credential);
+        }
+        match inner.closed_with {
+            Some(code) if code == DisconnectCode::BadRequest.code() => {
+                Some(RefusedConnect::BadRequest)
+            }
+            _ => None,
+        }
     }
 
     /// Nothing more will be read or written for the session.
@@ -346,7 +374,7 @@ impl Peer {
                 Poll::Ready(Ok(())) => {
                     let mut inner = self.inner.lock();
                     self.flush(&mut inner);
-                    inner.queue.settle(&self.outbound);
+                    inner.queue.settle(&self.budget);
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(false),
                 Poll::Pending => return Poll::Pending,
@@ -359,7 +387,7 @@ impl Peer {
         self.waker.register(cx.waker());
         let mut inner = self.inner.lock();
         if let Some(frame) = inner.queue.pop() {
-            inner.queue.settle(&self.outbound);
+            inner.queue.settle(&self.budget);
             return Poll::Ready(Some(frame));
         }
         if inner.life == Life::Open {
@@ -379,7 +407,7 @@ impl Peer {
                         connect.node.clone_from(&address.node);
                         connect.session.clone_from(&address.session);
                     }
-                    if let Some(frame) = self.form.reply(&reply) {
+                    if let Some(frame) = self.form.reply(&reply, inner.session.epoch()) {
                         self.push(inner, frame);
                     }
                 }
@@ -396,7 +424,7 @@ impl Peer {
     }
 
     fn check_bounds(&self, inner: &mut Inner, work: &mut Work) {
-        let fill = inner.queue.settle(&self.outbound);
+        let fill = inner.queue.settle(&self.budget);
         if inner.life != Life::Open || fill == Fill::Within {
             return;
         }
@@ -413,6 +441,7 @@ impl Peer {
         }
         self.push(inner, self.form.close(code, reason));
         inner.life = Life::Closing;
+        inner.closed_with = Some(code);
         counter!("ordercast_closes_total", "code" => code.to_string()).increment(1);
         tracing::debug!(connection = self.id, code, reason, "connection closed");
         self.waker.wake();
@@ -465,7 +494,7 @@ impl Drop for Peer {
     fn drop(&mut self) {
         let inner = self.inner.get_mut();
         inner.queue.clear();
-        inner.queue.settle(&self.outbound);
+        inner.queue.settle(&self.budget);
     }
 }
 

@@ -1,9 +1,10 @@
 //! A connection as a response body that does not end: what the HTTP transports share.
 
 use super::{
-    Shared, door,
-    form::Form,
-    peer::{Address, BodyOutlet, Outlet, Peer, Work},
+    Shared,
+    door::{self, Refused},
+    form::{self, Form},
+    peer::{Address, BodyOutlet, Outlet, Peer, RefusedConnect, Work},
     work::Presence,
 };
 use crate::{
@@ -16,7 +17,8 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
+use ordercast_core::session::Position;
 use serde::Deserialize;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
@@ -32,6 +34,9 @@ pub struct Opening {
     address: SocketAddr,
     hangup: Hangup,
 }
+
+/// What a browser's `EventSource` sends of itself when it comes again.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What may stand in the query of a GET.
 #[derive(Debug, Deserialize)]
@@ -95,6 +100,11 @@ impl Opening {
         is_protobuf(&self.headers)
     }
 
+    /// What the client has of its channel, if it says so in the manner of `EventSource`.
+    pub fn position(&self) -> Option<Position> {
+        form::position(self.headers.get(LAST_EVENT_ID)?.to_str().ok()?)
+    }
+
     /// Begins the stream. `say`: gives the session what the request said.
     pub async fn answer(
         self,
@@ -102,11 +112,15 @@ impl Opening {
         form: Form,
         say: impl FnOnce(&Peer) -> Work,
     ) -> Result<Response, Problem> {
-        let place = door::enter(shared, &self.headers, self.address)?;
+        let place = match door::enter(shared, &self.headers, self.address) {
+            Ok(place) => place,
+            Err(refused) => return turned_away(shared, refused, form),
+        };
         let address = (!form.is_one_way()).then(|| Address {
             node: shared.node.clone(),
             session: session(place.id),
         });
+        let lent = self.hangup.lend();
         let outlet = Outlet::Body(Box::new(BodyOutlet {
             address,
             hangup: self.hangup,
@@ -116,32 +130,66 @@ impl Opening {
         let presence = Presence::new(Arc::clone(shared), peer);
         let work = say(&presence.peer);
         presence.work(work).await;
+        // `EventSource` comes again for ever after a stream, and never after a refusal: it is told by
+        // the status what will not do next time either.
+        if form == Form::OneWayEvents
+            && let Some(refusal) = presence.peer.refusal()
+        {
+            return Err(match refusal {
+                RefusedConnect::Credential => Problem::unauthorized(),
+                RefusedConnect::BadRequest => bad_connect(),
+            });
+        }
         let frames = stream::poll_fn(move |cx| {
-            let _ = &place;
+            let _ = (&place, &lent);
             presence.peer.poll_frame(cx)
         });
-        let (content_type, prelude) = match form {
-            // What a browser needs to call the stream open at once.
-            Form::Events | Form::OneWayEvents => (EVENT_STREAM, Some(Bytes::from_static(b"\r\n"))),
-            Form::StreamProtobuf => ("application/octet-stream", None),
-            Form::StreamJson
-            | Form::OneWayStream
-            | Form::WebSocketJson
-            | Form::WebSocketProtobuf
-            | Form::OneWayWebSocket => ("application/json", None),
-        };
-        let body = stream::iter(prelude).chain(frames).map(Ok::<_, Infallible>);
-        let headers = [
-            (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
-            (
-                header::CACHE_CONTROL,
-                HeaderValue::from_static("private, no-cache, no-store, must-revalidate, max-age=0"),
-            ),
-            // Proxies that collect answers would hold the stream back.
-            (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),
-        ];
-        Ok((headers, Body::from_stream(body)).into_response())
+        Ok(streamed(form, frames))
     }
+}
+
+fn bad_connect() -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "bad_connect",
+        "the connect request cannot be read: {\"data\": {\"auth\": ..., \"project_id\": ...}}",
+    )
+}
+
+/// A client that is to come again. One that reads events is told so in a stream of one event, because a
+/// browser's `EventSource` comes again after nothing else.
+fn turned_away(shared: &Shared, refused: Refused, form: Form) -> Result<Response, Problem> {
+    match (form, refused.close()) {
+        (Form::Events | Form::OneWayEvents, Some((code, reason))) => {
+            let last_words = form.close(code.code(), reason);
+            Ok(streamed(form, stream::iter([last_words])))
+        }
+        _ => Err(refused.problem(shared)),
+    }
+}
+
+fn streamed(form: Form, frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let (content_type, prelude) = match form {
+        // What a browser needs to call the stream open at once.
+        Form::Events | Form::OneWayEvents => (EVENT_STREAM, Some(Bytes::from_static(b"\r\n"))),
+        Form::StreamProtobuf => ("application/octet-stream", None),
+        Form::StreamJson
+        | Form::OneWayStream
+        | Form::WebSocketJson
+        | Form::WebSocketProtobuf
+        | Form::OneWayWebSocket => ("application/json", None),
+    };
+    let body = stream::iter(prelude).chain(frames).map(Ok::<_, Infallible>);
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("private, no-cache, no-store, must-revalidate, max-age=0"),
+        ),
+        // Proxies that collect answers would hold the stream back.
+        (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),
+    ];
+    (headers, Body::from_stream(body)).into_response()
 }
 
 pub fn is_protobuf(headers: &HeaderMap) -> bool {

@@ -1,5 +1,8 @@
 //! `/connection/uni_sse`: the query or the body is a connect request, the answer streams pushes as
 //! events. For `EventSource` and `curl`, without an SDK.
+//!
+//! An event's id is a position in the channel. `EventSource` sends the newest one back when it comes
+//! again, which its address cannot carry: what it missed then follows as ordinary pushes.
 
 use super::{
     Shared,
@@ -19,11 +22,7 @@ pub async fn get(
     request: Request,
 ) -> Result<Response, Problem> {
     let (opening, connect) = Opening::of_get(&request, query)?;
-    opening
-        .answer(&shared, Form::OneWayEvents, |peer| {
-            peer.connect_request(&connect)
-        })
-        .await
+    answer(&shared, opening, &connect).await
 }
 
 pub async fn post(
@@ -31,9 +30,18 @@ pub async fn post(
     request: Request,
 ) -> Result<Response, Problem> {
     let (opening, connect) = Opening::of_post(request).await?;
+    answer(&shared, opening, &connect).await
+}
+
+async fn answer(
+    shared: &Arc<Shared>,
+    opening: Opening,
+    connect: &[u8],
+) -> Result<Response, Problem> {
+    let position = opening.position();
     opening
-        .answer(&shared, Form::OneWayEvents, |peer| {
-            peer.connect_request(&connect)
+        .answer(shared, Form::OneWayEvents, |peer| {
+            peer.connect_request_from(connect, position)
         })
         .await
 }

@@ -4,7 +4,6 @@
 use super::{
     Shared, connection, cors, door,
     form::Form,
-    origin,
     peer::{Outlet, Work},
     registry::Place,
     socket::Socket,
@@ -12,7 +11,7 @@ use super::{
 };
 use crate::{
     clock,
-    http::{measure, problem::Problem},
+    http::{Paced, measure, problem::Problem},
     tls::TlsStream,
 };
 use axum::{
@@ -39,6 +38,11 @@ pub const WEBSOCKET: &str = "/connection/websocket";
 pub struct WebSockets(pub(super) Arc<Shared>);
 
 impl WebSockets {
+    /// Realtime connections that are open, on whatever transport.
+    pub fn count(&self) -> usize {
+        self.0.registry.count()
+    }
+
     pub fn answer<B>(
         &self,
         address: SocketAddr,
@@ -69,10 +73,9 @@ fn begin<B>(
     address: SocketAddr,
     request: &mut http::Request<B>,
 ) -> Result<Response, Problem> {
-    let (key, place) = enter(shared, address, request.headers())?;
+    let key = check(shared, address, request)?;
     let (form, protocol) = form(request.headers(), request.uri().query());
-    let (shared, upgrade) = (Arc::clone(shared), hyper::upgrade::on(request));
-    tokio::spawn(Box::pin(open(shared, place, form, Bytes::new(), upgrade)));
+    enter(shared, address, request, form, Bytes::new())?;
     Ok(switch(&key, protocol))
 }
 
@@ -84,24 +87,49 @@ pub async fn uni_websocket(
     mut request: Request,
 ) -> Result<Response, Problem> {
     let connect = Connect::optional(query)?;
-    let (key, place) = enter(&shared, address, request.headers())?;
-    let upgrade = hyper::upgrade::on(&mut request);
-    let form = Form::OneWayWebSocket;
-    tokio::spawn(Box::pin(open(shared, place, form, connect, upgrade)));
+    let key = check(&shared, address, &request)?;
+    enter(
+        &shared,
+        address,
+        &mut request,
+        Form::OneWayWebSocket,
+        connect,
+    )?;
     Ok(switch(&key, None))
 }
 
-fn enter(
+/// After the answer the socket becomes a connection, or is told to come again.
+fn enter<B>(
     shared: &Arc<Shared>,
     address: SocketAddr,
-    headers: &HeaderMap,
-) -> Result<(String, Place), Problem> {
-    let key = check(headers)?;
-    if !origin::is_allowed(headers, &shared.allowed_origins) {
-        return Err(cors::forbidden());
+    request: &mut http::Request<B>,
+    form: Form,
+    connect: Bytes,
+) -> Result<(), Problem> {
+    match door::enter(shared, request.headers(), address) {
+        Ok(place) => {
+            let (shared, upgrade) = (Arc::clone(shared), hyper::upgrade::on(request));
+            tokio::spawn(Box::pin(open(shared, place, form, connect, upgrade)));
+            Ok(())
+        }
+        Err(refused) => {
+            let (Some((code, reason)), Ok(turn)) = (
+                refused.close(),
+                Arc::clone(&shared.turned_away).try_acquire_owned(),
+            ) else {
+                return Err(refused.problem(shared));
+            };
+            let last_words = form.close(code.code(), reason);
+            let upgrade = hyper::upgrade::on(request);
+            tokio::spawn(Box::pin(async move {
+                if let Some((socket, _)) = upgrade.await.ok().and_then(bare) {
+                    connection::turn_away(socket, last_words).await;
+                }
+                drop(turn);
+            }));
+            Ok(())
+        }
     }
-    let place = door::enter(shared, headers, address)?;
-    Ok((key, place))
 }
 
 /// `connect`: a connect request that came with the upgrade, or nothing.
@@ -121,17 +149,35 @@ async fn open(shared: Arc<Shared>, place: Place, form: Form, connect: Bytes, upg
 
 /// The socket itself and what was read too far.
 fn bare(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
-    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => return Some((Socket::Plain(parts.io.into_inner()), parts.read_buf)),
+    let upgraded = match upgraded.downcast::<TokioIo<Paced<TcpStream>>>() {
+        Ok(parts) => {
+            let socket = Socket::Plain(parts.io.into_inner().into_inner());
+            return Some((socket, parts.read_buf));
+        }
         Err(upgraded) => upgraded,
     };
-    let parts = upgraded.downcast::<TokioIo<TlsStream>>().ok()?;
-    let socket = Socket::Tls(Box::new(parts.io.into_inner()));
+    let parts = upgraded.downcast::<TokioIo<Paced<TlsStream>>>().ok()?;
+    let socket = Socket::Tls(Box::new(parts.io.into_inner().into_inner()));
     Some((socket, parts.read_buf))
 }
 
-/// RFC 6455, 4.2.1. Gives the client's key.
-fn check(headers: &HeaderMap) -> Result<String, Problem> {
+/// The handshake, and whose page it is. Gives the client's key.
+fn check<B>(
+    shared: &Shared,
+    address: SocketAddr,
+    request: &http::Request<B>,
+) -> Result<String, Problem> {
+    let key = key(request.headers())?;
+    let (headers, uri) = (request.headers(), request.uri());
+    let peer = address.ip();
+    if !shared.origins.admit(headers, uri, peer, &shared.proxies) {
+        return Err(cors::forbidden());
+    }
+    Ok(key)
+}
+
+/// RFC 6455, 4.2.1.
+fn key(headers: &HeaderMap) -> Result<String, Problem> {
     let has = |name: header::HeaderName, token: &str| {
         headers
             .get_all(name)

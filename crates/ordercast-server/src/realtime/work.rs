@@ -81,10 +81,7 @@ async fn carry_out(shared: &Shared, peer: &Arc<Peer>, action: Action) -> Work {
                     };
                     ("accepted", Ok(granted))
                 }
-                Err(Rejected::Credential(reason)) => {
-                    tracing::debug!(connection = peer.id, %project, reason, "connect rejected");
-                    ("rejected", Err(AuthenticationFailed::Rejected))
-                }
+                Err(Rejected::Credential(_)) => ("rejected", Err(AuthenticationFailed::Rejected)),
                 Err(Rejected::Failure(error)) => {
                     tracing::error!(%error, "a credential could not be checked");
                     ("unavailable", Err(AuthenticationFailed::Unavailable))

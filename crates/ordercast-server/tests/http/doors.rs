@@ -1,7 +1,9 @@
 //! Who gets in over the HTTP transports, who is believed, and whose words reach a session.
 
 use crate::{
-    raw_socket::{connect_command, dial, read_head},
+    raw_socket::{
+        TEXT, connect_command, dial, frame, read_frame, read_head, read_to_close, upgrade_request,
+    },
     support::{Fixture, start_default, user_jwt},
 };
 use ordercast_server::config::Partial;
@@ -71,6 +73,231 @@ async fn a_full_address_and_a_full_server_refuse_until_a_place_is_free() {
     }
 }
 
+/// What a WebSocket gets: the status of its handshake, and the code that it is closed with.
+async fn upgraded(f: &Fixture, more: &str) -> (String, Option<u16>) {
+    let mut stream = dial(f).await;
+    let request = upgrade_request(more);
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let head = read_head(&mut stream).await;
+    let status = head.split_whitespace().nth(1).expect("a status").to_owned();
+    if status != "101" {
+        return (status, None);
+    }
+    let (_, code) = read_to_close(&mut stream).await;
+    (status, code)
+}
+
+#[tokio::test]
+async fn a_websocket_over_a_limit_of_all_is_told_to_come_again_after_its_handshake() {
+    let f = start(|flags| flags.connections = Some(1)).await;
+    let (stream, _) = admitted(&f, "alice", &[]).await;
+    assert_eq!(upgraded(&f, "").await, ("101".to_owned(), Some(3013)));
+    let protobuf = "sec-websocket-protocol: centrifuge-protobuf\r\n";
+    assert_eq!(upgraded(&f, protobuf).await, ("101".to_owned(), Some(3013)));
+    // `EventSource` comes again only after a stream.
+    let connect = json!({ "data": { "auth": user_jwt("bob"), "project_id": f.project } });
+    let events = f
+        .send(
+            Method::POST,
+            "/connection/uni_sse",
+            &[],
+            connect.to_string(),
+        )
+        .await;
+    assert_eq!(events.status, StatusCode::OK, "{}", events.text);
+    assert!(
+        events.text.contains(r#""disconnect":{"code":3013"#),
+        "{}",
+        events.text
+    );
+    drop(stream);
+
+    let f = start(|flags| flags.connections_per_ip = Some(1)).await;
+    let (_stream, _) = admitted(&f, "alice", &[]).await;
+    assert_eq!(upgraded(&f, "").await, ("429".to_owned(), None));
+}
+
+#[tokio::test]
+async fn an_address_that_is_refused_takes_nothing_from_the_others() {
+    let f = start(|flags| {
+        flags.connections_per_ip = Some(1);
+        flags.connects_per_second = Some(1);
+        flags.connect_burst = Some(3);
+        flags.trusted_proxies = Some(vec!["127.0.0.0/8".parse().expect("network")]);
+    })
+    .await;
+    let from = |last: u8| format!("198.51.100.{last}");
+    let _first = admitted(&f, "alice", &[("x-forwarded-for", &from(1))]).await;
+    for _ in 0..50 {
+        refused(&f, &[("x-forwarded-for", &from(1))], ADDRESS_FULL).await;
+    }
+    let _second = admitted(&f, "bob", &[("x-forwarded-for", &from(2))]).await;
+    let _third = admitted(&f, "carol", &[("x-forwarded-for", &from(3))]).await;
+}
+
+#[tokio::test]
+async fn an_address_that_comes_and_goes_too_fast_waits_alone() {
+    let f = start(|flags| {
+        flags.connections_per_ip = Some(1);
+        flags.connects_per_second_per_ip = Some(1);
+        flags.trusted_proxies = Some(vec!["127.0.0.0/8".parse().expect("network")]);
+    })
+    .await;
+    let one = [("x-forwarded-for", "198.51.100.1")];
+    let answer = loop {
+        let answer = open(&f, "alice", &one).await;
+        // The place of the one before is free when the server has seen its end.
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            let body: Value = answer.json().await.expect("a problem");
+            if body["code"] == "connections_too_fast" {
+                break body;
+            }
+        }
+    };
+    assert_eq!(answer["status"], 429);
+    let _other = admitted(&f, "bob", &[("x-forwarded-for", "198.51.100.2")]).await;
+}
+
+#[tokio::test]
+async fn a_message_before_the_connect_has_16_kib() {
+    let f = start(|_| {}).await;
+    for (bytes, expected) in [(16 * 1024, Some(3501)), (16 * 1024 + 1, Some(1009))] {
+        let mut stream = crate::raw_socket::open(&f).await;
+        let frame = frame(TEXT, &vec![b' '; bytes]);
+        stream.write_all(&frame).await.expect("sent");
+        let (_, code) = read_to_close(&mut stream).await;
+        assert_eq!(code, expected, "{bytes}");
+    }
+    let mut stream = crate::raw_socket::open(&f).await;
+    let connect = connect_command(&f, &user_jwt("alice")).to_string();
+    stream
+        .write_all(&frame(TEXT, connect.as_bytes()))
+        .await
+        .expect("sent");
+    let (_, reply) = read_frame(&mut stream).await;
+    assert!(String::from_utf8_lossy(&reply).contains("\"connect\""));
+    let history = format!("{{\"id\":2,\"ping\":{{}}{}}}", " ".repeat(60 * 1024));
+    stream
+        .write_all(&frame(TEXT, history.as_bytes()))
+        .await
+        .expect("sent");
+    let (_, reply) = read_frame(&mut stream).await;
+    assert_eq!(reply, br#"{"id":2,"ping":{}}"#);
+}
+
+#[tokio::test]
+async fn a_page_of_the_host_itself_may_connect_on_every_transport() {
+    let f = start(|_| {}).await;
+    let connect = json!({ "data": { "auth": "nobody", "project_id": f.project } }).to_string();
+    for (origin, is_own) in [
+        ("http://127.0.0.1", true),
+        ("https://127.0.0.1:8443", true),
+        ("ws://127.0.0.1", true),
+        ("https://127.0.0.1.evil.example", false),
+        ("https://evil.example", false),
+        ("null", false),
+    ] {
+        let status = if is_own { "101" } else { "403" };
+        let more = format!("origin: {origin}\r\n");
+        let head = {
+            let mut stream = dial(&f).await;
+            let request = upgrade_request(&more).replace("host: a", "host: 127.0.0.1:1234");
+            stream.write_all(request.as_bytes()).await.expect("sent");
+            read_head(&mut stream).await
+        };
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status}")),
+            "{origin}: {head}"
+        );
+        for path in ["http_stream", "sse", "uni_sse", "uni_http_stream"] {
+            let path = format!("/connection/{path}");
+            let answer = f
+                .send(Method::POST, &path, &[("origin", origin)], connect.clone())
+                .await;
+            let is_forbidden = answer.status == StatusCode::FORBIDDEN;
+            assert_eq!(is_forbidden, !is_own, "{path} {origin}: {}", answer.text);
+        }
+    }
+}
+
+/// The events of a stream until `count` have come: their ids, and what they say.
+async fn events(stream: &mut Response, count: usize) -> Vec<(String, Value)> {
+    let mut text = String::new();
+    while text.matches("\n\n").count() < count {
+        let chunk = stream.chunk().await.expect("read").expect("an event");
+        text.push_str(std::str::from_utf8(&chunk).expect("text"));
+    }
+    text.trim_start()
+        .split_terminator("\n\n")
+        .map(|event| {
+            let (id, data) = event.split_once("\ndata: ").unwrap_or(("", &event[6..]));
+            (id.to_owned(), serde_json::from_str(data).expect("JSON"))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn an_event_source_that_comes_again_gets_what_it_missed() {
+    let f = start(|_| {}).await;
+    let orders = [f.create_order("alice").await, f.create_order("alice").await];
+    let connect = json!({ "data": { "auth": user_jwt("alice"), "project_id": f.project } });
+    let listen = async |last_event_id: &str| {
+        let url = format!("{}/connection/uni_sse", f.base);
+        let request = f.client.post(url).body(connect.to_string());
+        let request = request.header("last-event-id", last_event_id);
+        request.send().await.expect("answer")
+    };
+    let mut stream = listen("").await;
+    let first = events(&mut stream, 3).await;
+    let subs = first[0].1["connect"]["subs"].as_object().expect("subs");
+    let epoch = subs.values().next().expect("one")["epoch"]
+        .as_str()
+        .expect("text");
+    let ids: Vec<_> = first.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, [0, 1, 2].map(|at| format!("id: {epoch}:{at}")));
+    drop(stream);
+
+    let path = f.v1(&format!("/orders/{}/transitions", orders[0]));
+    f.post(&path, &f.api_key, &json!({ "to": "paid" })).await;
+    let mut again = listen(&format!("{epoch}:2")).await;
+    let missed = events(&mut again, 2).await;
+    let sub = missed[0].1["connect"]["subs"].as_object().expect("subs");
+    assert_eq!(sub.values().next().expect("one")["recovered"], true);
+    assert_eq!(missed[0].0, format!("id: {epoch}:2"));
+    assert_eq!(missed[1].0, format!("id: {epoch}:3"));
+    assert_eq!(
+        missed[1].1["pub"]["data"],
+        json!({ "order_id": orders[0], "status": "paid" })
+    );
+    f.post(&path, &f.api_key, &json!({ "to": "done" })).await;
+    let live = events(&mut again, 1).await;
+    assert_eq!(live[0].0, format!("id: {epoch}:4"));
+}
+
+#[tokio::test]
+async fn an_event_source_is_told_by_the_status_what_will_not_do_next_time_either() {
+    let f = start(|_| {}).await;
+    let of = |auth: &str| json!({ "data": { "auth": auth, "project_id": f.project } }).to_string();
+    for (connect, expected, code) in [
+        (of("nobody"), 401, "unauthorized"),
+        (of(""), 401, "unauthorized"),
+        ("{}".to_owned(), 401, "unauthorized"),
+        ("nonsense".to_owned(), 400, "bad_connect"),
+    ] {
+        let posted = f
+            .send(Method::POST, "/connection/uni_sse", &[], connect.clone())
+            .await;
+        assert_eq!(
+            (posted.status.as_u16(), posted.code().as_str()),
+            (expected, code)
+        );
+        let query: String = url::form_urlencoded::byte_serialize(connect.as_bytes()).collect();
+        let path = format!("/connection/uni_sse?cf_connect={query}");
+        let got = f.send(Method::GET, &path, &[], "").await;
+        assert_eq!(got.status.as_u16(), expected, "{connect}");
+    }
+}
+
 #[tokio::test]
 async fn who_comes_after_the_burst_waits() {
     let f = start(|flags| {
@@ -130,6 +357,29 @@ async fn a_header_names_the_client_only_when_a_named_proxy_wrote_it() {
     let _first = admitted(&f, "alice", &one).await;
     refused(&f, &[("x-forwarded-for", "198.51.100.2")], ADDRESS_FULL).await;
     refused(&f, &[("forwarded", "for=198.51.100.2")], ADDRESS_FULL).await;
+}
+
+#[tokio::test]
+async fn the_header_that_the_proxy_does_not_write_is_the_clients_own() {
+    let (xff, fwd) = ("x-forwarded-for", "forwarded");
+    let of = |last: u8| format!("198.51.100.{last}");
+    for (header, written, other) in [("X-Forwarded-For", xff, fwd), ("Forwarded", fwd, xff)] {
+        let f = start(|flags| {
+            flags.connections_per_ip = Some(1);
+            flags.trusted_proxies = Some(vec!["127.0.0.0/8".parse().expect("network")]);
+            flags.proxy_header = Some(header.parse().expect("header"));
+        })
+        .await;
+        let value = |name: &str, last: u8| match name {
+            "forwarded" => format!("for={}", of(last)),
+            _ => of(last),
+        };
+        let (one, two) = (value(written, 1), value(written, 2));
+        let _first = admitted(&f, "alice", &[(written, &one)]).await;
+        let made_up = value(other, 9);
+        refused(&f, &[(written, &one), (other, &made_up)], ADDRESS_FULL).await;
+        let _second = admitted(&f, "bob", &[(written, &two), (other, &value(other, 1))]).await;
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! The HTTP surface through a real socket and a real database.
 
+mod accept;
 mod api_keys;
 mod catalogue;
 mod credentials;
 mod doors;
+mod etags;
 mod event_feed;
 mod hostile;
 mod idempotency;
@@ -37,6 +39,7 @@ mod store_support;
 mod store_virtual;
 mod support;
 mod tls;
+mod tokens;
 mod webhook_endpoints;
 mod webhook_events;
 mod webhooks;

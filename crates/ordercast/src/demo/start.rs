@@ -13,7 +13,9 @@ use ordercast_core::{
     ids::SourceId,
     money::{Currency, Money},
 };
-use ordercast_server::{Bound, auth::sha256, clock, config::Config};
+use ordercast_server::{
+    Bound, auth::sha256, clock, config::Config, realtime::origin::AllowedOrigin,
+};
 use ordercast_store::{CatalogueItem, CredentialKind, NewProject, Provider};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -146,7 +148,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         .get_or_insert_with(|| PathBuf::from(DATA_DIR));
     flags
         .allowed_origins
-        .get_or_insert_with(|| vec!["loopback".to_owned()]);
+        .get_or_insert_with(|| vec![AllowedOrigin::Loopback]);
     // Nobody waits for a demo to stop.
     flags.drain_seconds.get_or_insert(1);
     // The shop's backend is on this machine.

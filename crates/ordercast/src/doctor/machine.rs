@@ -1,7 +1,7 @@
 //! The data folder and its disk, open files, the address.
 
 use super::Finding;
-use ordercast_server::config::Config;
+use ordercast_server::{capacity, config::Config};
 use std::{
     fs::{self, File},
     io::{ErrorKind, Write},
@@ -144,7 +144,7 @@ pub fn open_files(config: &Config) -> Finding {
     let Ok((_, hard)) = rlimit::Resource::NOFILE.get() else {
         return Finding::ok("open files", "no limit is known");
     };
-    let room = hard / 10 * 9;
+    let room = capacity::realtime_within(hard);
     match config.connections {
         Some(wanted) if wanted as u64 > room => Finding::warning(
             "open files",

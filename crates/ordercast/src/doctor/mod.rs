@@ -8,6 +8,7 @@ use clap::Args;
 use ordercast_server::{
     DATABASE,
     config::{Config, Partial},
+    realtime::origin::AllowedOrigin,
 };
 use serde::Serialize;
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -135,7 +136,7 @@ async fn examine(args: &DoctorArgs) -> Vec<Finding> {
 }
 
 fn configuration(config: &Config) -> Finding {
-    if config.allowed_origins.iter().any(|origin| origin == "*") {
+    if config.allowed_origins.contains(&AllowedOrigin::Any) {
         return Finding::warning(
             "configuration",
             "allowed_origins lets the pages of every site open connections",

@@ -15,6 +15,9 @@ export const FALLBACKS = [
   ['sse', 'json'],
 ];
 
+/** What a page lists that wants to get through everywhere. */
+export const TRANSPORTS = ['websocket', 'http_stream', 'sse'];
+
 const EVENTS = [
   'connecting',
   'connected',
@@ -36,17 +39,19 @@ export class Tracker {
 
   /**
    * Connects. `at`: a server or a cable to it; `data`: connect data; `options`: more of the SDK's,
-   * `transport`, one of the fallbacks instead of a WebSocket, and `isMute`: the network swallows the
+   * `transport`, one of the fallbacks instead of a WebSocket, `transports`, several in turn, and `isMute`: the network swallows the
    * first connection's pongs. The client ends with its test.
    */
-  static connect(t, at, mode, data, { transport, isMute = false, ...options } = {}) {
+  static connect(t, at, mode, data, { transport, transports, isMute = false, ...options } = {}) {
     const tracker = new Tracker();
     tracker.#isBinary = mode === 'protobuf';
     const Centrifuge = tracker.#isBinary ? ProtobufCentrifuge : JsonCentrifuge;
     const place = `${at.isSecure ? 's' : ''}://${at.host}:${at.port}`;
-    const endpoint = transport
-      ? [{ transport, endpoint: `http${place}/connection/${transport}` }]
-      : `ws${place}/connection/websocket`;
+    const listed = (transport) => ({
+      transport,
+      endpoint: `${transport === 'websocket' ? 'ws' : 'http'}${place}/connection/${transport}`,
+    });
+    const endpoint = transports?.map(listed) ?? (transport ? [listed(transport)] : listed('websocket').endpoint);
     tracker.client = new Centrifuge(endpoint, {
       websocket: recorded(tracker.journal, isMute),
       fetch,

@@ -3,8 +3,10 @@
 import { TextClient } from './text-client.js';
 
 export class Cocos extends TextClient {
-  // A native build; a browser adds its Origin.
   static headers = [];
+
+  /** A native build: its library names the host and port that it connects to. */
+  static headersFor = ({ host, port }) => [`Origin: ${host}:${port}`];
 
   static connect({ auth, projectId, id = 0 }) {
     return JSON.stringify({ connect: { data: { auth, project_id: projectId } }, id });

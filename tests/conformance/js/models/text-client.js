@@ -15,8 +15,9 @@ export class TextClient {
   static async open(t, at, { auth, project, id, lines = [] }) {
     const client = new this();
     client.journal = new Journal(this.name);
-    const { headers, tlsVersion } = this;
-    client.socket = await RawSocket.open(t, at, { lines: [...headers, ...lines], tlsVersion });
+    const { headers, headersFor, tlsVersion } = this;
+    const all = [...headers, ...(headersFor?.(at) ?? []), ...lines];
+    client.socket = await RawSocket.open(t, at, { lines: all, tlsVersion });
     client.socket.onEntry = (entry) => client.#heard(entry);
     client.socket.text(this.connect({ auth, projectId: project.id, id }));
     return client;

@@ -5,6 +5,9 @@ import { TextClient } from './text-client.js';
 export class Unreal extends TextClient {
   static headers = ['Pragma: no-cache', 'Cache-Control: no-cache', 'Sec-WebSocket-Protocol: wss'];
 
+  /** libwebsockets, its back end on most platforms, names the host that it connects to, never its port. */
+  static headersFor = ({ host }) => [`Origin: http://${host}`];
+
   /** The engine's pretty printer, after which only line ends and spaces are deleted. */
   static connect({ auth, projectId, id = -(2 ** 31) }) {
     return [

@@ -5,7 +5,7 @@ import { Journal } from '../lib/journal.js';
 
 const SPLITS = {
   'application/json': { end: '\n', text: (message) => message },
-  'text/event-stream': { end: '\n\n', text: (message) => message.trim().replace(/^data: /, '') },
+  'text/event-stream': { end: '\n\n', text: (message) => message.trim().replace(/^(id: [^\n]*\n)?data: /, '') },
 };
 
 export class RawStream {

@@ -1,14 +1,11 @@
-//! Frames that wait for a client, and how much waits for all clients together.
+//! Frames that wait for a client.
 //!
-//! Invariant: what all queues hold is what they have told [`Outbound`], whenever no lock of a peer is held.
+//! Invariant: what all queues hold is what they have told the [`Budget`], whenever no lock of a peer is
+//! held.
 
+use super::super::budget::{Budget, Direction, Share};
 use bytes::{Buf, Bytes};
-use metrics::gauge;
-use std::{
-    collections::VecDeque,
-    io::IoSlice,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{collections::VecDeque, io::IoSlice};
 
 /// Outstanding frames and bytes of a reader that does not read (realtime contract, A12).
 pub const QUEUE_FRAMES_MAX: usize = 256;
@@ -19,37 +16,12 @@ pub const QUEUE_BYTES_MAX_WHEN_FULL: usize = 16 * 1024;
 /// Frames given to the kernel in one call.
 const SLICES_MAX: usize = 16;
 
-/// What waits for all clients together.
-#[derive(Debug)]
-pub struct Outbound {
-    bytes: AtomicUsize,
-    bytes_max: usize,
-}
-
-impl Outbound {
-    pub fn new(bytes_max: usize) -> Self {
-        Self {
-            bytes: AtomicUsize::new(0),
-            bytes_max,
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) > self.bytes_max
-    }
-
-    #[cfg(test)]
-    pub fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
-    }
-}
-
 #[derive(Debug, Default)]
 pub struct Queue {
     frames: VecDeque<Bytes>,
     bytes: usize,
-    /// Of `bytes`, what is known to [`Outbound`]. Most frames are written at once and never counted.
-    counted: usize,
+    /// Of `bytes`, what the budget knows. Most frames are written at once and never counted.
+    counted: Share,
 }
 
 impl Queue {
@@ -109,22 +81,11 @@ impl Queue {
 
     /// Tells what it holds now; whether that is too much. The frame at the front is being written: one
     /// long reply is no sign of a slow reader, unless memory is short.
-    pub fn settle(&mut self, outbound: &Outbound) -> Fill {
-        if self.counted != self.bytes {
-            if self.counted < self.bytes {
-                let more = self.bytes - self.counted;
-                outbound.bytes.fetch_add(more, Ordering::Relaxed);
-            } else {
-                let less = self.counted - self.bytes;
-                outbound.bytes.fetch_sub(less, Ordering::Relaxed);
-            }
-            self.counted = self.bytes;
-            #[expect(clippy::cast_precision_loss, reason = "a gauge")]
-            gauge!("ordercast_outbound_bytes").set(outbound.bytes.load(Ordering::Relaxed) as f64);
-        }
+    pub fn settle(&mut self, budget: &Budget) -> Fill {
+        self.counted.set(budget, Direction::Out, self.bytes);
         let front = self.frames.front().map_or(0, Bytes::len);
         let is_slow = self.frames.len() > QUEUE_FRAMES_MAX || self.bytes - front > QUEUE_BYTES_MAX;
-        let is_in_the_way = self.bytes > QUEUE_BYTES_MAX_WHEN_FULL && outbound.is_full();
+        let is_in_the_way = self.bytes > QUEUE_BYTES_MAX_WHEN_FULL && budget.is_full();
         if is_slow || is_in_the_way {
             Fill::TooMuch
         } else {

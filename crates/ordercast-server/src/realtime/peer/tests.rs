@@ -34,10 +34,10 @@ type Client = Pin<Box<dyn AsyncRead>>;
 
 /// A connection, and the client's end of it, that has not read anything.
 async fn connection(layer: Layer) -> (Arc<Peer>, Client) {
-    connection_among(layer, &Arc::new(Outbound::new(usize::MAX))).await
+    connection_among(layer, &Budget::new(usize::MAX)).await
 }
 
-async fn connection_among(layer: Layer, outbound: &Arc<Outbound>) -> (Arc<Peer>, Client) {
+async fn connection_among(layer: Layer, budget: &Arc<Budget>) -> (Arc<Peer>, Client) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let address = listener.local_addr().expect("address");
     let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
@@ -53,7 +53,7 @@ async fn connection_among(layer: Layer, outbound: &Arc<Outbound>) -> (Arc<Peer>,
         Form::WebSocketJson,
         Outlet::Socket(socket),
         clock,
-        Arc::clone(outbound),
+        Arc::clone(budget),
         session,
     );
     (Arc::new(peer), client)
@@ -166,12 +166,12 @@ async fn what_waits_behind_the_frame_that_is_being_written_is_bounded_in_bytes_a
 
 #[tokio::test]
 async fn when_all_together_hold_too_much_whoever_holds_much_is_slow() {
-    let outbound = Arc::new(Outbound::new(REPLY_BYTES));
-    let (first, _client) = connection_among(Layer::Plain, &outbound).await;
+    let budget = Budget::new(REPLY_BYTES);
+    let (first, _client) = connection_among(Layer::Plain, &budget).await;
     first.send(frame(b'r', REPLY_BYTES));
     assert!(!first.is_closing(), "the kernel holds a part of it");
-    let (small, _other) = connection_among(Layer::Plain, &outbound).await;
-    let (second, _another) = connection_among(Layer::Tls, &outbound).await;
+    let (small, _other) = connection_among(Layer::Plain, &budget).await;
+    let (second, _another) = connection_among(Layer::Tls, &budget).await;
     second.send(frame(b'r', REPLY_BYTES));
     assert!(second.is_closing(), "together too much");
 
@@ -182,10 +182,7 @@ async fn when_all_together_hold_too_much_whoever_holds_much_is_slow() {
     assert!(first.is_closing(), "who does not read is not");
 
     drop((first, small));
-    assert!(
-        outbound.bytes() > 0,
-        "what the second one cannot get rid of"
-    );
+    assert!(budget.bytes() > 0, "what the second one cannot get rid of");
     drop(second);
-    assert_eq!(outbound.bytes(), 0);
+    assert_eq!(budget.bytes(), 0);
 }
