@@ -46,7 +46,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 }
 
 async fn metric(f: &Fixture, name: &str) -> String {
-    let text = f.send(reqwest::Method::GET, "/metrics", &[], "").await.text;
+    let text = f.internal("/metrics").await.text;
     let line = text.lines().find(|line| line.starts_with(name));
     line.unwrap_or_default().to_owned()
 }
