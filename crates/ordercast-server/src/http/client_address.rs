@@ -7,7 +7,7 @@
 
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{
     net::{IpAddr, SocketAddr},
     str::FromStr,
@@ -35,6 +35,12 @@ impl FromStr for ProxyHeader {
         name.parse()
             .map(Self)
             .map_err(|_| "must be the name of a header, for example X-Forwarded-For or Forwarded")
+    }
+}
+
+impl Serialize for ProxyHeader {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
     }
 }
 

@@ -8,7 +8,7 @@
 use crate::http::client_address::Proxies;
 use axum::http::{HeaderMap, Uri, header};
 use metrics::counter;
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{fmt, net::IpAddr, str::FromStr};
 use url::Host;
 
@@ -142,6 +142,12 @@ impl<'de> Deserialize<'de> for AllowedOrigin {
         String::deserialize(deserializer)?
             .parse()
             .map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for AllowedOrigin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
