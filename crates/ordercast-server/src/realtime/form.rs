@@ -9,7 +9,7 @@ use centrifuge_protocol::{
     Connect, ConnectResult, Disconnect, Encoding, Push, Reply, encode_push, encode_reply,
     should_reconnect,
 };
-use ordercast_core::{channel::Epoch, session::Position};
+use ordercast_core::channel::{Epoch, Position};
 
 /// Of an epoch (guarantees, I10).
 const EPOCH_BYTES_MAX: usize = 16;
@@ -154,6 +154,8 @@ fn event_id(reply: &Reply, epoch: Option<&Epoch>) -> Option<String> {
         return Some(format!("{}:{newest}", sub.epoch));
     }
     let publication = reply.push.as_ref()?.publication.as_ref()?;
+    // A status outside of the log has no position.
+    (publication.offset > 0).then_some(())?;
     Some(format!("{}:{}", epoch?, publication.offset))
 }
 

@@ -22,8 +22,8 @@ use centrifuge_protocol::{
 use futures_util::task::AtomicWaker;
 use metrics::counter;
 use ordercast_core::{
-    channel::{Channel, Epoch, Publication},
-    session::{Action, COMMANDS_PER_FRAME_MAX, Delivery, Position, Session},
+    channel::{Channel, Epoch, Position, Publication},
+    session::{Action, COMMANDS_PER_FRAME_MAX, Delivery, Session},
 };
 use parking_lot::Mutex;
 use queue::{Fill, Queue};

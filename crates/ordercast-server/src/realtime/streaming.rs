@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{Stream, StreamExt, stream};
-use ordercast_core::session::Position;
+use ordercast_core::channel::Position;
 use serde::Deserialize;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 

@@ -28,7 +28,7 @@ test(`${PAGES} pages that come at once all end on a WebSocket`, async (t) => {
   const pages = Array.from({ length: PAGES }, () => open(t, server, project));
   const connected = await Promise.all(pages.map((page) => page.event('connected')));
   assert.deepEqual(connected.map(({ transport }) => transport), pages.map(() => 'websocket'));
-  const turnedAway = pages.flatMap((page) => page.of('connecting')).filter(({ code }) => code === 3013);
+  const turnedAway = pages.flatMap((page) => page.of('close')).filter(({ code }) => code === 3013);
   assert.notEqual(turnedAway.length, 0, 'the limit was reached');
 });
 
@@ -37,7 +37,7 @@ test('pages that find all places taken wait for one on a WebSocket', async (t) =
   const first = open(t, server, project);
   await first.event('connected');
   const second = open(t, server, project);
-  await second.journal.until(({ event, code }) => event === 'connecting' && code === 3013, 'close 3013');
+  await second.journal.until(({ event, code }) => event === 'close' && code === 3013, 'close 3013');
   first.client.disconnect();
   assert.equal((await second.event('connected')).transport, 'websocket');
 });
@@ -50,7 +50,7 @@ test('a page that comes while the server stops is back on a WebSocket', async (t
   await page.event('connected');
   const ended = server.end('SIGTERM');
   // Closed by the drain, it comes again at once, and is told so again.
-  const isDrained = ({ event, code }) => event === 'connecting' && code === 3001;
+  const isDrained = ({ event, code }) => event === 'close' && code === 3001;
   await page.journal.take(2, isDrained, 'close 3001, twice');
   cable.cut();
   await ended;
