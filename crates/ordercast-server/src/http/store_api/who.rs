@@ -4,7 +4,6 @@ use super::{
     super::{
         App,
         caller::{self, permit},
-        client_address,
     },
     error::ApiError,
 };
@@ -39,9 +38,8 @@ impl FromRequestParts<App> for Client {
         let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app)
             .await
             .map_err(|_| ApiError::unavailable())?;
-        let trusted = &app.inbox.trusted_proxies;
         Ok(Self {
-            address: client_address::of(peer.ip(), &parts.headers, trusted),
+            address: app.proxies.client(peer.ip(), &parts.headers),
             headers: parts.headers.clone(),
         })
     }
