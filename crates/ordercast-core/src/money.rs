@@ -142,6 +142,13 @@ impl Money {
         Self::new(minor, self.currency)
     }
 
+    /// Of currencies with three decimal places some providers, Stripe among them, charge in steps of
+    /// ten minor units only (Stripe, "Supported currencies", three-decimal currencies).
+    #[must_use]
+    pub fn is_in_coarse_steps(self) -> bool {
+        self.currency.exponent() != 3 || self.minor % 10 == 0
+    }
+
     /// `None`: it does not divide without a rest.
     #[must_use]
     pub fn divided_by(self, parts: u16) -> Option<Self> {

@@ -3,8 +3,8 @@
 
 use crate::{
     ids::{
-        AttemptId, CartId, CredentialId, EndpointId, INT_MAX, OrderId, ProjectId, RefundId, Sku,
-        SourceId, TokenId, UserId, Version,
+        AttemptId, CartId, CredentialId, DisputeId, EndpointId, INT_MAX, OrderId, ProjectId,
+        RefundId, Sku, SourceId, TokenId, UserId, Version,
     },
     money::Currency,
     order::{
@@ -85,6 +85,8 @@ texts! {
         "The provider's name of one payment: 1 to 100 bytes without control characters", "1001";
     RefundId: 1, RefundId::BYTES_MAX, TEXT,
         "One refund of a payment: 1 to 100 bytes without control characters", "rf_1";
+    DisputeId: 1, DisputeId::BYTES_MAX, TEXT,
+        "One dispute of a payment: 1 to 100 bytes without control characters", "dp_1";
     Currency: 3, 4, "^[A-Z]{3,4}$", "An ISO 4217 alphabetic code in use, or USDC", "USD";
     Country: 2, 2, "^[A-Z]{2}$", "ISO 3166-1 alpha-2", "DE";
     Email: 3, 255, r"^[^\s@\x00-\x1f\x7f-\x9f]+@[^\s\x00-\x1f\x7f-\x9f]+$",

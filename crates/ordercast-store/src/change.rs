@@ -123,6 +123,39 @@ impl Change {
         };
         CHANGE_BYTES + own
     }
+
+    /// What it is about, for the log: no secret, and nothing of a buyer.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Self::CreateProject(_) => "a new project".to_owned(),
+            Self::ChangeProject(change) => format!("settings of project {}", change.project),
+            Self::CreateOrder(new) => format!("a new order of project {}", new.project),
+            Self::Request { project, order, .. } => {
+                format!("a request of order {order} of project {project}")
+            }
+            Self::Expire { project, order } => {
+                format!("the end of life of order {order} of project {project}")
+            }
+            Self::Receive(entry) => {
+                let kind = entry
+                    .event
+                    .as_ref()
+                    .map_or("unreadable", |event| &event.kind);
+                let (project, source) = (entry.project, &entry.source);
+                format!("{kind} from source {source} of project {project}")
+            }
+            Self::Prune { what, .. } => format!("pruning of {what:?}"),
+            Self::Storefront(_) => "the storefront".to_owned(),
+            Self::Credentials(_) => "credentials".to_owned(),
+            Self::Webhooks(_) => "webhooks".to_owned(),
+            Self::Sources(_) => "sources".to_owned(),
+            Self::Inbox(_) => "what waits in the inbox".to_owned(),
+            Self::BeginEpoch(_) => "a new epoch".to_owned(),
+            Self::Shrink { .. } => "shrinking of the file".to_owned(),
+            Self::Nothing => "nothing".to_owned(),
+        }
+    }
 }
 
 /// A client's position that says that the database was put back to an older state.

@@ -5,6 +5,7 @@
 
 mod bell;
 mod cache;
+pub mod caught;
 mod change;
 pub mod credentials;
 mod fair;

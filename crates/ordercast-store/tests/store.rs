@@ -473,3 +473,43 @@ async fn refuses_files_that_are_not_its_own() {
     drop(connection);
     assert!(matches!(open(&foreign), Err(OpenError::Foreign { .. })));
 }
+
+#[tokio::test]
+async fn a_broken_invariant_fails_one_change_only() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("ordercast.db");
+    {
+        let f = open(&path)
+            .expect("opens")
+            .with_project(Settings::default())
+            .await;
+        f.submit(new_order("alice", Some(1))).await;
+        f.submit(new_order("bob", Some(2))).await;
+    }
+    // A row that no change of ours can leave: nothing can come after this version.
+    let rows = rusqlite::Connection::open(&path).expect("opens");
+    rows.execute(
+        "UPDATE orders SET version = 2147483647 WHERE order_id = 1",
+        [],
+    )
+    .expect("updates");
+    drop(rows);
+    let f = open(&path).expect("opens");
+    let broken = f.store.submit(Submission {
+        change: event("a", 1, "p1", paid("p1")),
+        at: AT,
+        idempotency: None,
+    });
+    let sound = f.store.submit(Submission {
+        change: event("b", 2, "p2", paid("p2")),
+        at: AT,
+        idempotency: None,
+    });
+    let (broken, sound) = tokio::join!(broken, sound);
+    assert!(broken.is_err(), "{broken:?}");
+    assert!(matches!(sound, Ok(Outcome::Received(_))), "{sound:?}");
+    let order = |id| f.store.order(project(), OrderId::new(id).expect("id"));
+    let status = |found: Option<Arc<ordercast_store::Found>>| found.expect("there").order.status();
+    assert_eq!(status(order(2).await.expect("reads")), Status::Paid);
+    assert_eq!(status(order(1).await.expect("reads")), Status::New);
+}

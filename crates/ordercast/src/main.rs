@@ -77,7 +77,21 @@ enum Command {
     Config(config::ConfigArgs),
 }
 
+/// A broken invariant ends the process, so that nothing goes on from a state that cannot be; except
+/// where a panic fails one decision only, which is then rolled back. A panic that unwinds is what makes
+/// that exception possible, hence no `panic = "abort"` in the release profile.
+fn end_on_panic() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        if !ordercast_store::caught::is_deciding() {
+            std::process::abort();
+        }
+    }));
+}
+
 fn main() -> ExitCode {
+    end_on_panic();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -140,6 +140,7 @@ pub async fn run(args: TriggerArgs) -> anyhow::Result<()> {
 struct Order {
     user_external_id: String,
     status: String,
+    mode: ordercast_core::order::Mode,
     price: Option<Price>,
     items: Vec<crate::demo::webhook::Item>,
 }
@@ -174,6 +175,7 @@ async fn webhooks(args: &TriggerArgs) -> anyhow::Result<Vec<Webhook>> {
         user: args.user.clone().unwrap_or(order.user_external_id),
         price,
         items: order.items,
+        is_sandbox: order.mode == ordercast_core::order::Mode::Sandbox,
         at: OffsetDateTime::now_utc(),
     };
     let mode = if args.separate {

@@ -206,20 +206,19 @@ fn sum(amounts: &Amounts, id: Option<&RefundId>) -> i64 {
 }
 
 fn dispute(before: &Order, attempt: &Attempt) -> Option<DisputeDetails> {
-    let Dispute { state, amount, .. } = attempt.dispute?;
-    let known = before
-        .facets
-        .attempts
-        .iter()
-        .find(|known| known.id == attempt.id);
-    let known = known.and_then(|known| known.dispute.as_ref());
-    if known.is_some_and(|known| (known.state, known.amount) == (state, amount)) {
-        return None;
-    }
+    let mut attempts = before.facets.attempts.iter();
+    let known = attempts.find(|known| known.id == attempt.id && known.source == attempt.source);
+    let known = known.map_or(&[][..], |known| &known.disputes[..]);
+    // New ones come behind those that are known, and one change is about one of them.
+    let is_news = |(at, told): &(usize, &Dispute)| {
+        let known = known.get(*at);
+        known.is_none_or(|known| (known.state, known.amount) != (told.state, told.amount))
+    };
+    let (_, told) = attempt.disputes.iter().enumerate().find(is_news)?;
     Some(DisputeDetails {
         attempt: attempt.id.clone(),
-        state,
-        minor: amount.unwrap_or(attempt.captured),
+        state: told.state,
+        minor: told.amount.unwrap_or_else(|| attempt.captured()),
     })
 }
 

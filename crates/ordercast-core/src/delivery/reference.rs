@@ -309,7 +309,12 @@ fn transaction<'a>(event: &EventFacts, order: &'a Order) -> Transaction<'a> {
 /// not become it: shops know a sale by its transaction.
 fn attempt(order: &Order) -> Option<&str> {
     let facets = &order.facets;
-    let first_paid = || facets.attempts.iter().find(|attempt| attempt.captured > 0);
+    let first_paid = || {
+        facets
+            .attempts
+            .iter()
+            .find(|attempt| attempt.captured() > 0)
+    };
     let id = match &facets.settled_by {
         Some(id) => Some(id),
         // Orders of earlier versions do not say.

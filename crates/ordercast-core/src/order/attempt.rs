@@ -1,31 +1,65 @@
 //! One try to pay: its own small machine, and the money that came and went through it.
 //!
-//! What a provider tells of money is kept as sets (captured, refunds by id, dispute), so that any
+//! What a provider tells of money is kept as sets (captures, refunds and disputes by id), so that any
 //! order of arrival ends in the same state.
 
+use super::{
+    capture::{self, CAPTURES_MAX, Capture},
+    dispute::{self, Dispute},
+    refund::{self, NoRefund, Refund, RefundNews, RefundSize, Refunds, Teller},
+};
 use crate::{
     Timestamp,
-    ids::{AttemptId, RefundId},
+    ids::{AttemptId, CaptureId, RefundId, SourceId},
+    money::Currency,
 };
 use serde::{Deserialize, Serialize};
-use std::cmp::Ordering;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "StoredAttempt")]
+#[serde(from = "super::stored::StoredAttempt")]
 pub struct Attempt {
     pub id: AttemptId,
+    /// Whose name `id` is; `None`: the server's own, or not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceId>,
     pub state: AttemptState,
-    /// Minor units of the order's currency. 0 until the money is in.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub captured: i64,
-    /// At most [`Attempt::REFUNDS_MAX`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<Capture>,
+    /// Its amounts are in another currency than the order's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<Foreign>,
+    /// By the rule of its source, so much of the order's currency is enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enough: Option<i64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<Refund>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disputes: Vec<Dispute>,
+    /// Of the shop's own word: what had been captured when it was given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dispute: Option<Dispute>,
+    pub captured_before: Option<i64>,
+    /// Of the shop's own word: with real money it covers no more than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub covers_up_to: Option<i64>,
     /// When `state` was reached, by the provider's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub occurred_at: Option<Timestamp>,
+}
+
+/// Money in another currency than the order's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreign {
+    pub currency: Currency,
+    /// What the provider's checkout asked for is the order's price; `None`: it is not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+}
+
+/// So many minor units of the order's currency for so many of the payment's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    pub price: i64,
+    pub total: i64,
 }
 
 /// In the order of rank: of two states with equal times the higher one is believed.
@@ -41,177 +75,132 @@ pub enum AttemptState {
     Paid,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refund {
-    /// `None`: the provider has no names for refunds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<RefundId>,
-    pub size: RefundSize,
-    /// It failed or was taken back: the money is with the shop again.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub reversed: bool,
-    /// When this was last told, by the provider's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub occurred_at: Option<Timestamp>,
+pub(super) const OLDER: &str = "older than what is known of the attempt";
+
+/// Why something about an attempt is not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotRecorded {
+    /// Nothing is lost by that.
+    Known(&'static str),
+    /// There is no room: a person must be told.
+    TooMany,
+    /// It cannot be told from another one: a person must be told.
+    MayBeATwin,
+    /// Which capture has failed cannot be told: a person must be told.
+    WhichCapture,
 }
 
-/// What is heard of a refund.
-#[derive(Clone, Debug)]
-pub(super) struct RefundNews {
-    pub id: Option<RefundId>,
-    pub size: RefundSize,
-    pub occurred_at: Option<Timestamp>,
-}
-
-/// How much was given back, in minor units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RefundSize {
-    /// All that was captured, also when the capture is told of later.
-    Whole,
-    Part(i64),
-    /// The sum of all refunds of the attempt so far.
-    Total(i64),
-    /// Not told: only its reversal has been heard of.
-    Unknown,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dispute {
-    pub state: DisputeState,
-    /// `None`: about the whole payment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub amount: Option<i64>,
-    /// By the provider's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub occurred_at: Option<Timestamp>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum DisputeState {
-    /// A question; no money moves.
-    Inquiry,
-    Opened,
-    Won,
-    Lost,
-    /// The shop gave in.
-    Accepted,
-    /// It ended without a decision; no money moved.
-    Expired,
-}
-
-impl DisputeState {
-    const fn rank(self) -> u8 {
-        match self {
-            Self::Inquiry => 0,
-            Self::Opened => 1,
-            Self::Won | Self::Lost | Self::Accepted | Self::Expired => 2,
+impl From<NoRefund> for NotRecorded {
+    fn from(no: NoRefund) -> Self {
+        match no {
+            NoRefund::Known => Self::Known("this refund is recorded already"),
+            NoRefund::Nothing => Self::Known("nothing was given back"),
+            NoRefund::MayBeATwin => Self::MayBeATwin,
+            NoRefund::TooMany => Self::TooMany,
         }
     }
-
-    /// Whether money is lost with it, or may be.
-    #[must_use]
-    pub const fn may_cost(self) -> bool {
-        matches!(self, Self::Opened | Self::Lost | Self::Accepted)
-    }
-
-    const fn is_loss(self) -> bool {
-        matches!(self, Self::Lost | Self::Accepted)
-    }
 }
 
-pub(super) const OLDER: &str = "older than what is known of the attempt";
-const REFUND_KNOWN: &str = "this refund is recorded already";
-const TOO_MANY_REFUNDS: &str = "the attempt has too many refunds";
-
 impl Attempt {
-    /// Far above any honest payment; a bound because each refund is kept in the order's row.
-    pub const REFUNDS_MAX: usize = 100;
+    pub const REFUNDS_MAX: usize = refund::REFUNDS_MAX;
+    /// Far above any honest payment; a bound because each dispute is kept in the order's row.
+    pub const DISPUTES_MAX: usize = 20;
 
-    pub(super) const fn new(id: AttemptId) -> Self {
+    pub(super) const fn new(id: AttemptId, source: Option<SourceId>) -> Self {
         Self {
             id,
+            source,
             state: AttemptState::Created,
-            captured: 0,
+            captures: Vec::new(),
+            foreign: None,
+            enough: None,
             refunds: Vec::new(),
-            dispute: None,
+            disputes: Vec::new(),
+            captured_before: None,
+            covers_up_to: None,
             occurred_at: None,
         }
     }
 
-    /// What was given back or lost in a dispute, in minor units.
+    /// What came in, in minor units of the order's currency.
     #[must_use]
-    pub fn returned(&self) -> i64 {
-        self.refunded()
-            .saturating_add(self.lost())
-            .min(self.captured)
+    pub fn captured(&self) -> i64 {
+        self.in_order_currency(self.own_captured())
     }
 
-    /// What the shop holds, in minor units.
+    /// What was given back or lost in a dispute, in minor units of the order's currency.
+    #[must_use]
+    pub fn returned(&self) -> i64 {
+        self.captured() - self.net()
+    }
+
+    /// What the shop holds, in minor units of the order's currency.
     #[must_use]
     pub fn net(&self) -> i64 {
-        self.captured - self.returned()
+        self.in_order_currency(self.own_captured() - self.own_returned())
+    }
+
+    /// In the currency of the payment.
+    fn own_captured(&self) -> i64 {
+        capture::sum(&self.captures)
+    }
+
+    fn own_returned(&self) -> i64 {
+        let captured = self.own_captured();
+        refund::sum(&self.refunds, captured)
+            .saturating_add(self.lost(captured))
+            .min(captured)
+    }
+
+    fn in_order_currency(&self, minor: i64) -> i64 {
+        let Some(foreign) = self.foreign else {
+            return minor;
+        };
+        let Some(Rate { price, total }) = foreign.rate else {
+            return 0;
+        };
+        let minor = i128::from(minor) * i128::from(price) / i128::from(total.max(1));
+        i64::try_from(minor).unwrap_or(i64::MAX)
+    }
+
+    /// Whether its money is counted for the order.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        self.foreign.is_none_or(|foreign| foreign.rate.is_some())
     }
 
     /// Whether the buyer has everything back; also when the capture has not been told of yet.
     #[must_use]
     pub fn is_returned(&self) -> bool {
-        let whole = self.live_refunds().any(|size| size == RefundSize::Whole)
+        let mut refunds = self.refunds.iter();
+        let whole = refunds.any(|refund| !refund.reversed && refund.size == RefundSize::Whole)
             || self
-                .dispute
-                .is_some_and(|dispute| dispute.state.is_loss() && dispute.amount.is_none());
-        whole || (self.captured > 0 && self.net() == 0)
+                .disputes
+                .iter()
+                .any(|dispute| dispute.is_lost() && dispute.amount.is_none());
+        let captured = self.own_captured();
+        self.is_counted() && (whole || (captured > 0 && self.own_returned() == captured))
     }
 
-    fn live_refunds(&self) -> impl Iterator<Item = RefundSize> {
-        self.refunds.iter().filter(|r| !r.reversed).map(|r| r.size)
+    /// What was told as captured did not come, and nothing else did.
+    #[must_use]
+    pub fn is_uncaptured(&self) -> bool {
+        self.state == AttemptState::Failed && self.captures.iter().any(|capture| capture.failed)
     }
 
-    fn refunded(&self) -> i64 {
-        let mut parts = 0_i64;
-        for size in self.live_refunds() {
-            match size {
-                RefundSize::Whole => return self.captured,
-                RefundSize::Part(minor) => parts = parts.saturating_add(minor),
-                RefundSize::Total(_) | RefundSize::Unknown => {}
-            }
-        }
-        parts.max(self.refunded_in_total())
+    fn lost(&self, captured: i64) -> i64 {
+        let lost = self.disputes.iter().filter(|dispute| dispute.is_lost());
+        lost.fold(0_i64, |sum, dispute| {
+            sum.saturating_add(dispute.amount.unwrap_or(captured))
+        })
     }
 
-    /// The newest sum that was told, without the refunds in it that were reversed since: a sum that
-    /// shrinks is not told again by itself.
-    fn refunded_in_total(&self) -> i64 {
-        let totals = self.refunds.iter().filter(|refund| !refund.reversed);
-        let newest = totals
-            .filter_map(|refund| match refund.size {
-                RefundSize::Total(minor) => Some((refund.occurred_at, minor)),
-                RefundSize::Whole | RefundSize::Part(_) | RefundSize::Unknown => None,
-            })
-            .max();
-        let Some((told_at, total)) = newest else {
-            return 0;
-        };
-        let is_since = |refund: &&Refund| {
-            refund.reversed && refund.occurred_at.is_none_or(|at| Some(at) >= told_at)
-        };
-        let reversed = self.refunds.iter().filter(is_since);
-        let reversed = reversed.fold(0_i64, |sum, refund| match refund.size {
-            RefundSize::Part(minor) => sum.saturating_add(minor),
-            RefundSize::Whole | RefundSize::Total(_) | RefundSize::Unknown => sum,
-        });
-        total.saturating_sub(reversed).max(0)
-    }
-
-    fn lost(&self) -> i64 {
-        match self.dispute {
-            Some(Dispute { state, amount, .. }) if state.is_loss() => {
-                amount.unwrap_or(self.captured)
-            }
-            _ => 0,
-        }
+    /// Whether anything is known of it that an order must not forget.
+    pub(super) fn has_money(&self) -> bool {
+        !self.captures.is_empty()
+            || !self.refunds.is_empty()
+            || !self.disputes.is_empty()
+            || self.state == AttemptState::Paid
     }
 
     /// # Errors
@@ -220,17 +209,17 @@ impl Attempt {
         &mut self,
         state: AttemptState,
         occurred_at: Option<Timestamp>,
-    ) -> Result<(), &'static str> {
-        // Money that came is never undone by a state, only by a refund.
+    ) -> Result<(), NotRecorded> {
+        // Money that came is never undone by a state, only by a refund or by its capture's failure.
         if self.state == AttemptState::Paid || self.is_returned() {
-            return Err(OLDER);
+            return Err(NotRecorded::Known(OLDER));
         }
         let is_newer = match (self.occurred_at, occurred_at) {
             (Some(known), Some(told)) if told != known => told > known,
             _ => state > self.state,
         };
         if !is_newer {
-            return Err(OLDER);
+            return Err(NotRecorded::Known(OLDER));
         }
         self.state = state;
         self.occurred_at = self.occurred_at.max(occurred_at);
@@ -238,154 +227,175 @@ impl Attempt {
     }
 
     /// # Errors
-    /// When the attempt is recorded as paid already.
-    pub(super) fn capture(&mut self, minor: i64) -> Result<(), &'static str> {
-        if self.state == AttemptState::Paid {
-            return Err("this attempt is recorded as paid already");
+    /// When it is recorded already.
+    pub(super) fn capture(
+        &mut self,
+        id: Option<&CaptureId>,
+        minor: i64,
+    ) -> Result<(), NotRecorded> {
+        const KNOWN: &str = "this attempt is recorded as paid already";
+        let is_full = self.captures.len() >= CAPTURES_MAX;
+        let known = self
+            .captures
+            .iter_mut()
+            .find(|known| known.id.as_ref() == id);
+        match known {
+            Some(known) if known.failed && known.minor.is_none() => known.minor = Some(minor),
+            Some(_) => return Err(NotRecorded::Known(KNOWN)),
+            None if is_full => return Err(NotRecorded::TooMany),
+            None => self.captures.push(Capture {
+                id: id.cloned(),
+                minor: Some(minor),
+                failed: false,
+            }),
         }
-        self.state = AttemptState::Paid;
-        self.captured = minor;
+        self.follow_captures();
         Ok(())
+    }
+
+    /// # Errors
+    /// When that is recorded already.
+    pub(super) fn uncapture(
+        &mut self,
+        id: Option<&CaptureId>,
+        minor: Option<i64>,
+        occurred_at: Option<Timestamp>,
+    ) -> Result<(), NotRecorded> {
+        let at = match self
+            .captures
+            .iter()
+            .position(|known| known.id.as_ref() == id)
+        {
+            None if id.is_none() && !self.captures.is_empty() => Some(self.unnamed_capture(minor)?),
+            at => at,
+        };
+        let is_full = self.captures.len() >= CAPTURES_MAX;
+        match at.map(|at| &mut self.captures[at]) {
+            Some(known) if known.failed => {
+                return Err(NotRecorded::Known(
+                    "this capture is recorded as failed already",
+                ));
+            }
+            Some(known) => known.failed = true,
+            None if is_full => return Err(NotRecorded::TooMany),
+            None => self.captures.push(Capture {
+                id: id.cloned(),
+                minor,
+                failed: true,
+            }),
+        }
+        self.occurred_at = self.occurred_at.max(occurred_at);
+        self.follow_captures();
+        Ok(())
+    }
+
+    /// The part that a failure without a name is about: the only one, or the only one of that amount.
+    fn unnamed_capture(&self, minor: Option<i64>) -> Result<usize, NotRecorded> {
+        let only = |is_it: &dyn Fn(&Capture) -> bool| {
+            let live = |(at, capture): (usize, &Capture)| {
+                (!capture.failed && is_it(capture)).then_some(at)
+            };
+            let mut found = self.captures.iter().enumerate().filter_map(live);
+            found.next().filter(|_| found.next().is_none())
+        };
+        only(&|_| true)
+            .or_else(|| only(&|capture| minor.is_some() && capture.minor == minor))
+            .ok_or(NotRecorded::WhichCapture)
+    }
+
+    /// Paid while any capture stands.
+    fn follow_captures(&mut self) {
+        let stands = self.captures.iter().any(|capture| !capture.failed);
+        let is_zero = stands && self.captures.iter().all(|capture| capture.minor == Some(0));
+        self.state = if self.own_captured() > 0 || is_zero {
+            AttemptState::Paid
+        } else {
+            AttemptState::Failed
+        };
     }
 
     /// # Errors
     /// When the refund is known, reversed meanwhile or not.
-    pub(super) fn refund(&mut self, told: RefundNews) -> Result<(), &'static str> {
-        if told.size == RefundSize::Total(0) && self.refunds.is_empty() {
-            return Err("nothing was given back");
-        }
-        let known = self.refunds.iter_mut().find(|known| {
-            known.id == told.id
-                && (told.id.is_some()
-                    || known.size == told.size
-                    || known.size == RefundSize::Unknown)
-        });
-        let Some(known) = known else {
-            return self.add_refund(told, false);
-        };
-        // A sum may come back to what it was, after a reversal and another refund.
-        let is_newer_total = matches!(told.size, RefundSize::Total(_))
-            && !known.reversed
-            && told.occurred_at > known.occurred_at;
-        if known.size == RefundSize::Unknown {
-            known.size = told.size;
-            Ok(())
-        } else if is_newer_total {
-            known.size = told.size;
-            known.occurred_at = told.occurred_at;
-            Ok(())
-        } else {
-            Err(REFUND_KNOWN)
-        }
+    pub(super) fn refund(&mut self, told: RefundNews) -> Result<(), NotRecorded> {
+        Ok(self.refunds_mut().told(told)?)
     }
 
     /// # Errors
     /// When it is reversed already.
-    pub(super) fn reverse_refund(&mut self, told: RefundNews) -> Result<(), &'static str> {
-        let mut of_id = self
-            .refunds
-            .iter_mut()
-            .filter(|known| known.id == told.id)
-            .peekable();
-        if of_id.peek().is_none() {
-            return self.add_refund(told, true);
-        }
-        let Some(live) = of_id.find(|known| !known.reversed) else {
-            return Err("this refund is recorded as reversed already");
-        };
-        live.reversed = true;
-        live.occurred_at = told.occurred_at;
-        Ok(())
+    pub(super) fn reverse_refund(&mut self, told: RefundNews) -> Result<(), NotRecorded> {
+        Ok(self.refunds_mut().reversed(told)?)
     }
 
-    fn add_refund(&mut self, told: RefundNews, reversed: bool) -> Result<(), &'static str> {
-        if self.refunds.len() >= Self::REFUNDS_MAX {
-            return Err(TOO_MANY_REFUNDS);
+    pub(super) fn shop_refund_joins(
+        &mut self,
+        id: &RefundId,
+        minor: Option<i64>,
+    ) -> Option<Result<(), NoRefund>> {
+        self.refunds_mut().shop_joins(id, minor)
+    }
+
+    /// Whether its provider has told of a refund that the shop has not.
+    pub(super) fn has_unconfirmed_refund_of(&self, minor: Option<i64>) -> bool {
+        let captured = self.own_captured();
+        minor.is_some_and(|minor| refund::is_any_unclaimed_of(&self.refunds, minor, captured))
+    }
+
+    pub(super) fn shop_refund(&mut self, id: RefundId, minor: i64) -> Result<(), NoRefund> {
+        let told = RefundNews {
+            id: Some(id),
+            size: RefundSize::Part(minor),
+            occurred_at: None,
+        };
+        self.refunds_mut().add(told, Teller::Shop, false)
+    }
+
+    fn refunds_mut(&mut self) -> Refunds<'_> {
+        let captured = self.own_captured();
+        Refunds {
+            list: &mut self.refunds,
+            captured,
         }
-        self.refunds.push(Refund {
-            id: told.id,
-            size: told.size,
-            reversed,
-            occurred_at: told.occurred_at,
-        });
-        Ok(())
     }
 
     /// # Errors
     /// When a later stage of the dispute is known.
-    pub(super) fn dispute(&mut self, told: Dispute) -> Result<(), &'static str> {
-        let Some(known) = self.dispute else {
-            self.dispute = Some(told);
-            return Ok(());
-        };
-        let is_earlier = match (known.occurred_at, told.occurred_at) {
-            (Some(known), Some(told)) => told < known,
-            _ => false,
-        };
-        let is_news = match told.state.rank().cmp(&known.state.rank()) {
-            Ordering::Greater => true,
-            // One decision may replace another: arbitration follows a chargeback.
-            Ordering::Equal => told.state != known.state && !is_earlier,
-            Ordering::Less => false,
-        };
-        if !is_news {
-            return Err("older than what is known of the dispute");
+    pub(super) fn dispute(&mut self, told: Dispute) -> Result<(), NotRecorded> {
+        match dispute::position(&self.disputes, told.id.as_ref()) {
+            Some(at) => self.disputes[at].advance(told).map_err(NotRecorded::Known),
+            None if self.disputes.len() >= Self::DISPUTES_MAX => Err(NotRecorded::TooMany),
+            None => {
+                self.disputes.push(told);
+                Ok(())
+            }
         }
-        self.dispute = Some(Dispute {
-            state: told.state,
-            amount: told.amount.or(known.amount),
-            occurred_at: told.occurred_at.or(known.occurred_at),
+    }
+
+    /// Its currency is that of its first capture.
+    ///
+    /// # Errors
+    /// When it counts in another one.
+    pub(super) fn captured_in(
+        &mut self,
+        currency: Currency,
+        of_order: Currency,
+    ) -> Result<(), OtherCurrency> {
+        if self.currency(of_order) == currency {
+            return Ok(());
+        }
+        if self.has_money() {
+            return Err(OtherCurrency);
+        }
+        self.foreign = Some(Foreign {
+            currency,
+            rate: None,
         });
         Ok(())
     }
-}
 
-/// As rows hold it: the first version kept one amount and two switches.
-#[derive(Deserialize)]
-struct StoredAttempt {
-    id: AttemptId,
-    state: Option<AttemptState>,
-    #[serde(default)]
-    captured: i64,
-    #[serde(default)]
-    refunds: Vec<Refund>,
-    dispute: Option<Dispute>,
-    occurred_at: Option<Timestamp>,
-    paid: Option<i64>,
-    #[serde(default)]
-    refunded: bool,
-    #[serde(default)]
-    failed: bool,
-}
-
-impl From<StoredAttempt> for Attempt {
-    fn from(stored: StoredAttempt) -> Self {
-        let state = stored.state.unwrap_or(match (stored.paid, stored.failed) {
-            (Some(_), _) => AttemptState::Paid,
-            (None, true) => AttemptState::Failed,
-            (None, false) => AttemptState::Created,
-        });
-        let mut refunds = stored.refunds;
-        if stored.refunded {
-            refunds.push(Refund {
-                id: None,
-                size: RefundSize::Whole,
-                reversed: false,
-                occurred_at: None,
-            });
-        }
-        Self {
-            id: stored.id,
-            state,
-            captured: stored.paid.unwrap_or(stored.captured),
-            refunds,
-            dispute: stored.dispute,
-            occurred_at: stored.occurred_at,
-        }
+    pub(super) fn currency(&self, of_order: Currency) -> Currency {
+        self.foreign.map_or(of_order, |foreign| foreign.currency)
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-const fn is_zero(minor: &i64) -> bool {
-    *minor == 0
-}
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OtherCurrency;

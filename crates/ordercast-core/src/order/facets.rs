@@ -1,13 +1,16 @@
 //! The truth behind the public word: what was paid in which attempt, what was delivered, how the
 //! order's life goes, and what an operator should look at.
 
-use super::{Attempt, AttemptState, Content, Dispute, DisputeState, Fulfilment, Status};
-use crate::ids::{AttemptId, Sku};
+use super::{
+    Attempt, AttemptState, Content, DisputeState, Flag, Fulfilment, Refusal, Status,
+    attempt::NotRecorded,
+};
+use crate::ids::{AttemptId, Sku, SourceId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "StoredFacets")]
+#[serde(from = "super::stored::StoredFacets")]
 pub struct Facets {
     /// In the order in which they were first heard of; at most [`Facets::ATTEMPTS_MAX`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -28,6 +31,12 @@ pub struct Facets {
     pub life: Life,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub flags: BTreeSet<Flag>,
+    /// Why a flag was raised, where its sentence does not say all.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<Flag, String>,
+    /// Flags that follow from the rest and were lowered by hand: hidden until their reason ends.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub lowered: BTreeSet<Flag>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,85 +47,6 @@ pub enum Life {
     Expired,
     /// Ended for good; money that comes later needs a decision.
     Canceled,
-}
-
-/// What an operator should know or look at. The first group stays once raised (or until it is
-/// lowered by hand); the second follows from the other facets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Flag {
-    /// A payment in another currency was not counted.
-    AmountMismatch,
-    /// Paid by word of the shop; the version says whose.
-    MarkedPaid,
-    /// Paid after the order's stated life.
-    PaidLate,
-    /// Somebody looks into it.
-    UnderReview,
-    /// Money moved, and the amount that was told cannot be read: it is not counted.
-    UnreadableAmount,
-    /// Test money was told of a live order: it is not counted.
-    TestPayment,
-    /// Live money was told of a test order: it is not counted.
-    LivePayment,
-    /// The provider says that nothing is due, which its source's rule does not take for paid.
-    NothingDue,
-    /// A refund without a name was told once more: the same one, or a second one.
-    RefundRepeated,
-
-    /// Handed over before the money was in.
-    DeliveredUnpaid,
-    /// One attempt more than needed has paid: refund one.
-    DuplicatePayment,
-    /// The shop holds money of a canceled order: refund it or make a new order.
-    NeedsDecision,
-    PaidOver,
-    PaidPartial,
-}
-
-impl Flag {
-    /// For people who wonder why.
-    #[must_use]
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::AmountMismatch => "its currency is not the order's, so its amount is not counted",
-            Self::MarkedPaid => "paid by word of the shop",
-            Self::PaidLate => "paid after the order's stated life",
-            Self::UnderReview => "somebody looks into it",
-            Self::UnreadableAmount => "its amount cannot be read and is not counted",
-            Self::TestPayment => "test money of a live order is not counted",
-            Self::LivePayment => "live money of a test order is not counted",
-            Self::NothingDue => "the provider says that nothing is due",
-            Self::RefundRepeated => {
-                "a refund without a name was told again: the same one, or a second one"
-            }
-            Self::DeliveredUnpaid => "handed over before the money was in",
-            Self::DuplicatePayment => "another attempt has paid already: refund one",
-            Self::NeedsDecision => "the order is canceled but holds money: refund it",
-            Self::PaidOver => "more than the price is in",
-            Self::PaidPartial => "less than the price is in",
-        }
-    }
-
-    const fn stays(self) -> bool {
-        match self {
-            Self::AmountMismatch
-            | Self::MarkedPaid
-            | Self::PaidLate
-            | Self::UnderReview
-            | Self::UnreadableAmount
-            | Self::TestPayment
-            | Self::LivePayment
-            | Self::NothingDue
-            | Self::RefundRepeated => true,
-            Self::DeliveredUnpaid
-            | Self::DuplicatePayment
-            | Self::NeedsDecision
-            | Self::PaidOver
-            | Self::PaidPartial => false,
-        }
-    }
 }
 
 /// The payment facet, derived.
@@ -141,19 +71,58 @@ impl Facets {
     /// Far above any honest buyer; a bound because each attempt is kept in the order's row.
     pub const ATTEMPTS_MAX: usize = 100;
 
-    /// Money that came in and was not given back, in minor units.
+    /// Money that came in and was not given back, in minor units. Where only the shop says that it was
+    /// paid, its word counts until real money comes in its place.
     #[must_use]
     pub fn net_paid(&self) -> i64 {
-        sum(self.attempts.iter().map(Attempt::net))
+        sum(self.attempts.iter().map(|attempt| self.net_of(attempt)))
+    }
+
+    /// What of an attempt counts for the order.
+    #[must_use]
+    pub fn net_of(&self, attempt: &Attempt) -> i64 {
+        if !attempt.id.is_manual() {
+            attempt.net()
+        } else if self.is_real_money_back() {
+            0
+        } else {
+            self.placeholder(attempt)
+                .saturating_sub(attempt.returned())
+                .max(0)
+        }
+    }
+
+    /// What of the shop's word no real money has replaced.
+    pub(super) fn placeholder(&self, manual: &Attempt) -> i64 {
+        let captured = sum(self.real().map(Attempt::captured));
+        let since = captured.saturating_sub(manual.captured_before.unwrap_or(0));
+        let word = manual.captured().saturating_sub(since.max(0));
+        let room = manual.covers_up_to.map_or(i64::MAX, |up_to| {
+            up_to.saturating_sub(sum(self.real().map(Attempt::net)))
+        });
+        word.min(room).max(0)
+    }
+
+    fn real(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts
+            .iter()
+            .filter(|attempt| !attempt.id.is_manual())
+    }
+
+    /// Real money was there, and the buyer has all of it: the shop's word is void with it.
+    fn is_real_money_back(&self) -> bool {
+        self.real().any(Attempt::is_returned) && self.real().all(|attempt| attempt.net() == 0)
     }
 
     fn returned(&self) -> i64 {
         sum(self.attempts.iter().map(Attempt::returned))
     }
 
-    /// The buyer has everything back.
+    /// The buyer has everything back, or what was told as taken never came.
     fn is_returned(&self) -> bool {
-        self.net_paid() == 0 && self.attempts.iter().any(Attempt::is_returned)
+        let is_back =
+            |attempt: &Attempt| attempt.is_returned() || (self.settled && attempt.is_uncaptured());
+        self.net_paid() == 0 && self.attempts.iter().any(is_back)
     }
 
     #[must_use]
@@ -162,7 +131,8 @@ impl Facets {
         if self.is_returned() {
             return match self.dispute() {
                 Some(DisputeState::Lost | DisputeState::Accepted) => PaymentState::Reversed,
-                _ => PaymentState::Refunded,
+                _ if self.attempts.iter().any(Attempt::is_returned) => PaymentState::Refunded,
+                _ => PaymentState::Failed,
             };
         }
         if self.settled && self.returned() > 0 {
@@ -188,8 +158,8 @@ impl Facets {
         self.attempts
             .iter()
             .rev()
-            .find_map(|attempt| attempt.dispute)
-            .map(|Dispute { state, .. }| state)
+            .find_map(|attempt| attempt.disputes.last())
+            .map(|dispute| dispute.state)
     }
 
     /// The public word.
@@ -212,41 +182,69 @@ impl Facets {
     /// After a change of the rest: whether the price is in, and the flags that follow.
     pub(super) fn refresh(&mut self, content: &Content) {
         let net = self.net_paid();
-        let price = content.price.map_or(0, |price| price.minor);
-        if price > 0 && net >= price {
+        if self.is_enough(content, net) {
             self.settle(None);
         }
         self.flags.retain(|flag| flag.stays());
+        let following = self.following(content, net);
+        self.lowered.retain(|flag| following.contains(flag));
+        self.flags.extend(&following - &self.lowered);
+        self.notes.retain(|flag, _| self.flags.contains(flag));
+    }
+
+    /// The flags that follow from the other facets.
+    fn following(&self, content: &Content, net: i64) -> BTreeSet<Flag> {
+        let price = price_of(content);
+        let rules = || self.attempts.iter().filter_map(paid_enough);
+        let (least, most) = (rules().fold(price, i64::min), rules().fold(price, i64::max));
+        let mut flags = BTreeSet::new();
         let status = self.status(content);
-        let is_duplicate = |attempt: &Attempt| attempt.net() > 0 && net - attempt.net() >= price;
+        let is_duplicate = |attempt: &Attempt| {
+            let of_attempt = self.net_of(attempt);
+            of_attempt > 0 && net - of_attempt >= least
+        };
         if status == Status::Canceled && net > 0 {
-            self.flags.insert(Flag::NeedsDecision);
-        } else if net > price && self.attempts.iter().any(is_duplicate) {
-            self.flags.insert(Flag::DuplicatePayment);
-        } else if net > price {
-            self.flags.insert(Flag::PaidOver);
+            flags.insert(Flag::NeedsDecision);
+        } else if net > most && self.attempts.iter().any(is_duplicate) {
+            flags.insert(Flag::DuplicatePayment);
+        } else if net > most {
+            flags.insert(Flag::PaidOver);
         } else if net > 0 && !self.settled {
-            self.flags.insert(Flag::PaidPartial);
+            flags.insert(Flag::PaidPartial);
         }
         if self.fulfilment == Fulfilment::Delivered
             && matches!(status, Status::New | Status::Expired)
         {
-            self.flags.insert(Flag::DeliveredUnpaid);
+            flags.insert(Flag::DeliveredUnpaid);
         }
+        flags
+    }
+
+    /// Whether the order is paid with this sum: by its price, or by the rule of a payment's source.
+    fn is_enough(&self, content: &Content, net: i64) -> bool {
+        let price = price_of(content);
+        price > 0
+            && (net >= price
+                || self
+                    .attempts
+                    .iter()
+                    .filter_map(paid_enough)
+                    .any(|least| net >= least))
     }
 
     /// A refund that is heard of before its payment happened after it: the payment itself counts in
     /// full.
     pub(super) fn settle_by(&mut self, content: &Content, id: &AttemptId) {
-        let price = content.price.map_or(0, |price| price.minor);
         let paid = self.attempts.iter().map(|attempt| {
-            if attempt.id == *id {
-                attempt.captured
+            if attempt.id != *id {
+                self.net_of(attempt)
+            } else if attempt.id.is_manual() {
+                self.placeholder(attempt)
             } else {
-                attempt.net()
+                attempt.captured()
             }
         });
-        if sum(paid) >= price {
+        if self.is_enough(content, sum(paid)) {
             self.settle(Some(id));
         }
     }
@@ -262,51 +260,90 @@ impl Facets {
         self.settled = true;
     }
 
-    /// `None` when there are too many.
-    pub(super) fn attempt(&mut self, id: &AttemptId) -> Option<&mut Attempt> {
-        if let Some(at) = self.attempts.iter().position(|a| a.id == *id) {
-            return self.attempts.get_mut(at);
-        }
-        if self.attempts.len() >= Self::ATTEMPTS_MAX {
-            return None;
-        }
-        self.attempts.push(Attempt::new(id.clone()));
-        self.attempts.last_mut()
+    /// Why a flag is raised, for people.
+    #[must_use]
+    pub fn note(&self, flag: Flag) -> &str {
+        let note = self.notes.get(&flag);
+        note.map_or_else(|| flag.sentence(), String::as_str)
     }
+
+    /// Raises a flag that stays, with what there is to know of it.
+    pub(super) fn raise(&mut self, flag: Flag, note: String) {
+        self.flags.insert(flag);
+        self.notes.insert(flag, note);
+    }
+
+    /// By hand. One that follows from the order's money stays away until its reason has ended once.
+    pub(super) fn lower(&mut self, flag: Flag) -> Result<(), Refusal> {
+        if !self.flags.remove(&flag) {
+            return Err(Refusal::NoSuchFlag);
+        }
+        if !flag.stays() {
+            self.lowered.insert(flag);
+        }
+        Ok(())
+    }
+
+    /// The attempt of that name, of that source; a new one if there is none. Attempts that hold
+    /// nothing make way for it, those that failed first.
+    ///
+    /// # Errors
+    /// When all that are known must be kept.
+    pub(super) fn attempt(
+        &mut self,
+        id: &AttemptId,
+        source: Option<&SourceId>,
+    ) -> Result<&mut Attempt, NotRecorded> {
+        let is_it = |known: &Attempt| {
+            known.id == *id
+                && (known.source.is_none() || source.is_none() || known.source.as_ref() == source)
+        };
+        let at = match self.attempts.iter().position(is_it) {
+            Some(at) => at,
+            None => {
+                if self.attempts.len() >= Self::ATTEMPTS_MAX {
+                    let gone = self.least_wanted().ok_or(NotRecorded::TooMany)?;
+                    self.attempts.remove(gone);
+                }
+                self.attempts
+                    .push(Attempt::new(id.clone(), source.cloned()));
+                self.attempts.len() - 1
+            }
+        };
+        let attempt = &mut self.attempts[at];
+        if attempt.source.is_none() && !id.is_manual() {
+            attempt.source = source.cloned();
+        }
+        Ok(attempt)
+    }
+
+    fn least_wanted(&self) -> Option<usize> {
+        let of_state = |state| {
+            let mut attempts = self.attempts.iter();
+            attempts.position(|attempt| attempt.state == state && !attempt.has_money())
+        };
+        [
+            AttemptState::Failed,
+            AttemptState::Created,
+            AttemptState::Pending,
+            AttemptState::Authorized,
+        ]
+        .into_iter()
+        .find_map(of_state)
+    }
+}
+
+/// What is enough by the rule of its source, of an attempt that has paid.
+fn paid_enough(attempt: &Attempt) -> Option<i64> {
+    attempt
+        .enough
+        .filter(|_| attempt.state == AttemptState::Paid)
+}
+
+fn price_of(content: &Content) -> i64 {
+    content.price.map_or(0, |price| price.minor)
 }
 
 fn sum(amounts: impl Iterator<Item = i64>) -> i64 {
     amounts.fold(0, i64::saturating_add)
-}
-
-/// As rows hold it: the first version had no word of its own for a completed order.
-#[derive(Deserialize)]
-#[serde(default)]
-#[derive(Default)]
-struct StoredFacets {
-    attempts: Vec<Attempt>,
-    settled: bool,
-    settled_by: Option<AttemptId>,
-    fulfilment: Fulfilment,
-    items: BTreeMap<Sku, Fulfilment>,
-    completed: Option<bool>,
-    life: Life,
-    flags: BTreeSet<Flag>,
-}
-
-impl From<StoredFacets> for Facets {
-    fn from(stored: StoredFacets) -> Self {
-        Self {
-            completed: stored
-                .completed
-                .unwrap_or(stored.fulfilment == Fulfilment::Delivered),
-            attempts: stored.attempts,
-            settled: stored.settled,
-            settled_by: stored.settled_by,
-            fulfilment: stored.fulfilment,
-            items: stored.items,
-            life: stored.life,
-            flags: stored.flags,
-        }
-    }
 }

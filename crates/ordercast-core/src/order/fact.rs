@@ -4,7 +4,7 @@ use super::{DisputeState, Mode, PriceRule, RefundSize};
 use crate::{
     Timestamp,
     ids::{AttemptId, CaptureId, DisputeId, RefundId, SourceId},
-    money::{Currency, Money},
+    money::Money,
 };
 use serde::{Deserialize, Serialize};
 
@@ -190,13 +190,6 @@ pub enum Refunded {
 }
 
 impl Refunded {
-    pub(super) fn currency(self) -> Option<Currency> {
-        match self {
-            Self::Whole => None,
-            Self::Part(money) | Self::Total(money) => Some(money.currency),
-        }
-    }
-
     pub(super) const fn size(self) -> RefundSize {
         match self {
             Self::Whole => RefundSize::Whole,

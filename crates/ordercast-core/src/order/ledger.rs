@@ -27,44 +27,56 @@ impl Facets {
     /// Its sum is [`Facets::net_paid`]: what goes beyond a capture is cut at it.
     #[must_use]
     pub fn ledger(&self) -> Vec<LedgerEntry<'_>> {
-        self.attempts.iter().flat_map(entries).collect()
+        self.attempts
+            .iter()
+            .flat_map(|attempt| self.entries(attempt))
+            .collect()
     }
-}
 
-fn entries(attempt: &Attempt) -> Vec<LedgerEntry<'_>> {
-    let mut entries = Vec::new();
-    let mut push = |kind, refund, minor: i64| {
-        entries.push(LedgerEntry {
-            attempt: &attempt.id,
-            kind,
-            refund,
-            minor,
-        });
-    };
-    if attempt.state == AttemptState::Paid {
-        push(LedgerKind::Capture, None, attempt.captured);
-    }
-    let mut so_far = Attempt {
-        refunds: Vec::new(),
-        ..attempt.clone()
-    };
-    so_far.dispute = None;
-    for refund in &attempt.refunds {
-        let before = so_far.returned();
-        so_far.refunds.push(Refund {
-            reversed: false,
-            ..refund.clone()
-        });
-        let minor = so_far.returned() - before;
-        push(LedgerKind::Refund, refund.id.as_ref(), -minor);
-        if refund.reversed {
-            so_far.refunds.pop();
-            push(LedgerKind::RefundReversed, refund.id.as_ref(), minor);
+    fn entries<'a>(&'a self, attempt: &'a Attempt) -> Vec<LedgerEntry<'a>> {
+        let mut entries = Vec::new();
+        let mut push = |kind, refund, minor: i64| {
+            entries.push(LedgerEntry {
+                attempt: &attempt.id,
+                kind,
+                refund,
+                minor,
+            });
+        };
+        if attempt.id.is_manual() {
+            // Its word counts for what no real money has replaced.
+            let (word, net) = (self.placeholder(attempt), self.net_of(attempt));
+            push(LedgerKind::Capture, None, word);
+            if word != net {
+                push(LedgerKind::Refund, None, net - word);
+            }
+            return entries;
         }
+        if attempt.state == AttemptState::Paid {
+            push(LedgerKind::Capture, None, attempt.captured());
+        }
+        let mut so_far = Attempt {
+            refunds: Vec::new(),
+            disputes: Vec::new(),
+            ..attempt.clone()
+        };
+        for refund in &attempt.refunds {
+            let before = so_far.returned();
+            so_far.refunds.push(Refund {
+                reversed: false,
+                ..refund.clone()
+            });
+            let minor = so_far.returned() - before;
+            push(LedgerKind::Refund, refund.id.as_ref(), -minor);
+            if refund.reversed {
+                so_far.refunds.pop();
+                push(LedgerKind::RefundReversed, refund.id.as_ref(), minor);
+            }
+        }
+        let lost = attempt.returned() - so_far.returned();
+        if lost != 0 {
+            push(LedgerKind::DisputeLost, None, -lost);
+        }
+        entries
     }
-    let lost = attempt.returned() - so_far.returned();
-    if lost > 0 {
-        push(LedgerKind::DisputeLost, None, -lost);
-    }
-    entries
 }

@@ -7,20 +7,28 @@
 
 mod apply;
 mod attempt;
+mod capture;
 mod charge;
 pub(crate) mod checkout;
 mod content;
+mod dispute;
 mod facets;
 mod fact;
+mod flag;
 mod fulfilment;
+mod hear;
 mod ledger;
 mod price_rule;
+mod refund;
+mod reprice;
 mod request;
 mod rules;
 mod status;
+mod stored;
 
 pub use apply::{Actor, Cause, Changed, Observed, observe};
-pub use attempt::{Attempt, AttemptState, Dispute, DisputeState, Refund, RefundSize};
+pub use attempt::{Attempt, AttemptState, Foreign, Rate};
+pub use capture::Capture;
 pub use charge::charge;
 pub use checkout::{
     Checkout, Contact, Country, CustomParameters, Email, ExternalId, InvalidCheckout,
@@ -28,11 +36,14 @@ pub use checkout::{
     Ui,
 };
 pub use content::{Content, Item, ItemKind};
-pub use facets::{Facets, Flag, Life, PaymentState};
+pub use dispute::{Dispute, DisputeState};
+pub use facets::{Facets, Life, PaymentState};
 pub use fact::{Fact, Heard, Refunded, UnreadableAmount};
+pub use flag::Flag;
 pub use fulfilment::{Fulfilment, FulfilmentStep};
 pub use ledger::{LedgerEntry, LedgerKind};
 pub use price_rule::PriceRule;
+pub use refund::{Refund, RefundSize, Teller};
 pub use request::{Refusal, Request, Target, request};
 pub use rules::{Rules, follow};
 pub use status::{Status, TrackingStatus};

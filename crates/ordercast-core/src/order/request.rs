@@ -1,9 +1,11 @@
 //! What the shop's backend asks of an order: granted as a new version, or refused with a reason.
 
 use super::{
-    Attempt, Cause, Changed, Flag, Fulfilment, FulfilmentStep, Life, Order, RefundSize, Status,
+    Attempt, Cause, Changed, Facets, Flag, Fulfilment, FulfilmentStep, Life, Order, RefundSize,
+    Status,
     apply::{Undo, next_version},
-    attempt::RefundNews,
+    refund::{NoRefund, RefundNews},
+    reprice::reprice,
 };
 use crate::{
     ids::{AttemptId, RefundId, Sku},
@@ -55,6 +57,10 @@ pub enum Request {
     },
     /// Raises or lowers [`Flag::UnderReview`].
     Review(bool),
+    /// Somebody has looked at it and decided.
+    Lower(Flag),
+    /// Another price, while nothing has been paid.
+    Reprice(Money),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -77,6 +83,16 @@ pub enum Refusal {
     UnknownRefund,
     #[error("an item is not of this order, or cannot take this step")]
     Fulfilment,
+    #[error("a refund must be of more than nothing")]
+    NothingToRefund,
+    #[error("the payment has more refunds than an order keeps")]
+    TooManyRefunds,
+    #[error("the order does not have this flag")]
+    NoSuchFlag,
+    #[error("only the price of a new order that holds no money can be changed")]
+    PriceFixed,
+    #[error("the order's items have prices in another currency")]
+    ItemsCurrency,
     #[error("the order is in this state already")]
     Unchanged,
 }
@@ -93,27 +109,12 @@ pub fn request(order: &Order, request: &Request, cause: &Cause) -> Result<Change
             attempt,
             amount,
         } => {
-            let attempt = holding(&mut facets.attempts, attempt.as_ref())?;
-            let left = attempt.net();
-            let currency = order.content.price.map(|price| price.currency);
-            let minor = match amount {
-                None => left,
-                Some(money) if Some(money.currency) != currency => return Err(Refusal::Currency),
-                Some(money) if money.minor > left => return Err(Refusal::TooMuch),
-                Some(money) => money.minor,
-            };
-            attempt
-                .refund(RefundNews {
-                    id: Some(id.clone()),
-                    size: RefundSize::Part(minor),
-                    occurred_at: None,
-                })
-                .map_err(|_| Refusal::RefundExists)?;
+            refund(order, &mut facets, id, attempt.as_ref(), *amount)?;
         }
         Request::ReverseRefund { id } => {
             let is_live = |attempt: &&mut Attempt| {
                 let mut refunds = attempt.refunds.iter();
-                refunds.any(|refund| refund.id.as_ref() == Some(id) && !refund.reversed)
+                refunds.any(|refund| refund.is_named(id) && !refund.reversed)
             };
             let attempt = facets
                 .attempts
@@ -150,6 +151,8 @@ pub fn request(order: &Order, request: &Request, cause: &Cause) -> Result<Change
         Request::Review(false) => {
             facets.flags.remove(&Flag::UnderReview);
         }
+        Request::Lower(flag) => facets.lower(*flag)?,
+        Request::Reprice(price) => return reprice(order, *price, cause),
     }
     facets.refresh(&order.content);
     if facets == order.facets {
@@ -171,9 +174,15 @@ fn become_target(order: &Order, target: Target, cause: &Cause) -> Result<Changed
             // What is missing is marked as paid by hand.
             let price = order.content.price.map_or(0, |price| price.minor);
             let missing = price.saturating_sub(facets.net_paid());
+            let captured = facets.attempts.iter().map(Attempt::captured);
+            let captured = captured.fold(0, i64::saturating_add);
             let id = AttemptId::manual(order.version.next());
-            let attempt = facets.attempt(&id);
-            if price == 0 || attempt.and_then(|a| a.capture(missing).ok()).is_none() {
+            let marked = facets.attempt(&id, None).and_then(|attempt| {
+                attempt.captured_before = Some(captured);
+                attempt.covers_up_to = Some(price);
+                attempt.capture(None, missing)
+            });
+            if price == 0 || marked.is_err() {
                 return Err(refusal);
             }
             facets.settle_by(&order.content, &id);
@@ -183,29 +192,71 @@ fn become_target(order: &Order, target: Target, cause: &Cause) -> Result<Changed
         Target::Canceled => facets.life = Life::Canceled,
     }
     facets.refresh(&order.content);
-    let changed = next_version(order, facets, Undo::No, cause.at);
-    assert_eq!(changed.to, to, "a granted request must reach its target");
-    Ok(changed)
+    if facets.status(&order.content) != to {
+        return Err(refusal);
+    }
+    Ok(next_version(order, facets, Undo::No, cause.at))
 }
 
-/// The attempt to give money back from.
-fn holding<'a>(
-    attempts: &'a mut [Attempt],
+/// What a provider has told already is joined with it; anything else must still be there to give back.
+fn refund(
+    order: &Order,
+    facets: &mut Facets,
+    id: &RefundId,
+    attempt: Option<&AttemptId>,
+    amount: Option<Money>,
+) -> Result<(), Refusal> {
+    let currency = order.content.price.map(|price| price.currency);
+    match amount {
+        Some(money) if Some(money.currency) != currency => return Err(Refusal::Currency),
+        Some(money) if money.minor == 0 => return Err(Refusal::NothingToRefund),
+        _ => {}
+    }
+    let minor = amount.map(|amount| amount.minor);
+    let is_named = |known: &Attempt| known.refunds.iter().any(|refund| refund.is_named(id));
+    let at = match facets.attempts.iter().position(is_named) {
+        Some(at) => at,
+        None => chosen(facets, attempt, minor)?,
+    };
+    let left = facets.net_of(&facets.attempts[at]);
+    let attempt = &mut facets.attempts[at];
+    let is_ours = attempt.foreign.is_none();
+    match attempt.shop_refund_joins(id, minor).filter(|_| is_ours) {
+        Some(joined) => return joined.map_err(|_| Refusal::RefundExists),
+        None if !is_ours => return Err(Refusal::Currency),
+        None if left == 0 => return Err(Refusal::NothingPaid),
+        None if minor.is_some_and(|minor| minor > left) => return Err(Refusal::TooMuch),
+        None => {}
+    }
+    attempt
+        .shop_refund(id.clone(), minor.unwrap_or(left))
+        .map_err(|no| match no {
+            NoRefund::TooMany => Refusal::TooManyRefunds,
+            NoRefund::Known | NoRefund::MayBeATwin | NoRefund::Nothing => Refusal::RefundExists,
+        })
+}
+
+/// The attempt to give money back from: the one that is named, the only one that holds money, or the
+/// only one whose provider has told of a refund of that amount.
+fn chosen(
+    facets: &Facets,
     wanted: Option<&AttemptId>,
-) -> Result<&'a mut Attempt, Refusal> {
+    minor: Option<i64>,
+) -> Result<usize, Refusal> {
+    let only = |is_it: &dyn Fn(&Attempt) -> bool| {
+        let mut found = (0..facets.attempts.len()).filter(|at| is_it(&facets.attempts[*at]));
+        found.next().map(|first| {
+            found
+                .next()
+                .map_or(Ok(first), |_| Err(Refusal::AmbiguousAttempt))
+        })
+    };
     if let Some(id) = wanted {
-        let attempt = attempts
-            .iter_mut()
-            .find(|attempt| attempt.id == *id)
-            .ok_or(Refusal::UnknownAttempt)?;
-        return Some(attempt)
-            .filter(|attempt| attempt.net() > 0)
-            .ok_or(Refusal::NothingPaid);
+        return only(&|attempt| attempt.id == *id).ok_or(Refusal::UnknownAttempt)?;
     }
-    let mut holding = attempts.iter_mut().filter(|attempt| attempt.net() > 0);
-    let first = holding.next().ok_or(Refusal::NothingPaid)?;
-    match holding.next() {
-        Some(_) => Err(Refusal::AmbiguousAttempt),
-        None => Ok(first),
-    }
+    let holds = |attempt: &Attempt| facets.net_of(attempt) > 0;
+    let told = |attempt: &Attempt| attempt.has_unconfirmed_refund_of(minor);
+    only(&holds)
+        .or_else(|| only(&told))
+        .ok_or(Refusal::NothingPaid)?
 }

@@ -150,6 +150,12 @@ impl Provider {
         }
     }
 
+    /// Whether it charges currencies of three decimal places in steps of ten minor units only.
+    #[must_use]
+    pub const fn charges_in_coarse_steps(self) -> bool {
+        matches!(self, Self::Stripe)
+    }
+
     /// Whether its requests prove by themselves whose they are. The others are proved by asking.
     #[must_use]
     pub const fn is_signed(self) -> bool {

@@ -3,6 +3,8 @@
 
 mod ledger;
 mod model;
+mod money;
+mod money_situations;
 mod properties;
 mod situations;
 mod support;

@@ -48,7 +48,8 @@ impl Money {
 #[derive(Default)]
 pub struct Model {
     money: BTreeMap<String, Money>,
-    manual: u32,
+    /// The shop's word: what it covered, and what had come before it.
+    word: Option<(i64, i64)>,
     settled: bool,
     canceled: bool,
     expired: bool,
@@ -64,7 +65,19 @@ const REVOKED: u8 = 3;
 
 impl Model {
     pub fn net(&self) -> i64 {
-        self.money.values().map(Money::net).sum()
+        let real = self.money.values().map(Money::net).sum::<i64>();
+        let is_back = real == 0 && self.money.values().any(Money::is_back);
+        match self.word {
+            Some((covered, before)) if !is_back => {
+                let word = covered - (self.captured() - before).max(0);
+                real + word.min(PRICE - real).max(0)
+            }
+            _ => real,
+        }
+    }
+
+    fn captured(&self) -> i64 {
+        self.money.values().filter_map(|money| money.captured).sum()
     }
 
     pub fn status(&self) -> Status {
@@ -89,7 +102,11 @@ impl Model {
                 self.ask(asked, before);
                 false
             }
-            Input::Hear(fact) | Input::HearAt(fact, _) => self.hear(fact, before),
+            Input::Hear(fact)
+            | Input::HearAt(fact, _)
+            | Input::HearOf(_, fact)
+            | Input::HearBy(_, fact)
+            | Input::HearFrom(_, fact) => self.hear(fact, before),
         };
         self.settled |= self.net() >= PRICE;
         if before == Status::Canceled && self.status() != Status::Canceled && !undoes {
@@ -104,7 +121,7 @@ impl Model {
         match fact {
             Fact::Paid {
                 attempt, amount, ..
-            } => {
+            } if amount.minor > 0 => {
                 let others: i64 = self.net() - self.of(attempt.as_str()).net();
                 let money = self.of(attempt.as_str());
                 if money.captured.is_none() {
@@ -162,33 +179,13 @@ impl Model {
     fn ask(&mut self, asked: &Request, before: Status) {
         match asked {
             Request::Become(Target::Paid) if matches!(before, Status::New | Status::Expired) => {
-                self.manual += 1;
-                let missing = PRICE - self.net();
-                let id = format!("manual:{}", self.manual);
-                self.of(&id).captured = Some(missing);
+                self.word = Some((PRICE - self.net(), self.captured()));
             }
             Request::Become(Target::Done) if before == Status::Paid => {
                 self.done = true;
                 self.items = [DELIVERED; 2];
             }
             Request::Become(Target::Canceled) if before != Status::Canceled => self.canceled = true,
-            Request::Refund {
-                id,
-                attempt,
-                amount,
-            } => {
-                let name = attempt.as_ref().map_or("", |id| id.as_str());
-                let minor = amount.map_or(0, |money| money.minor);
-                let Some(money) = self.money.get_mut(name) else {
-                    return;
-                };
-                if money.net() > 0 && minor <= money.net() {
-                    money
-                        .refunds
-                        .entry(id.as_str().to_owned())
-                        .or_insert((Some(minor), true));
-                }
-            }
             Request::Fulfil { step, items } => self.fulfil(*step, items, before),
             _ => {}
         }

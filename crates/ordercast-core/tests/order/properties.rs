@@ -75,7 +75,9 @@ proptest! {
     fn agrees_with_the_model(inputs in prop::collection::vec(input(), 0..40)) {
         let mut order = order();
         let mut model = Model::default();
-        for input in &inputs {
+        // The money of refunds that both sides tell is the subject of `money`.
+        let by_provider = |input: &&Input| !matches!(input, Input::Ask(Request::Refund { .. }));
+        for input in inputs.iter().filter(by_provider) {
             order = step(&order, input).0;
             model.step(input);
             prop_assert_eq!(order.facets.net_paid(), model.net(), "after {:?} of {:?}", input, inputs);

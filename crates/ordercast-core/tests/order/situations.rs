@@ -415,12 +415,6 @@ fn by_hand() {
         Paid,
         &[Flag::MarkedPaid],
     );
-    // What the provider tells afterwards is recorded all the same.
-    check(
-        &[ask(Target::Paid), paid("a", 199)],
-        Paid,
-        &[Flag::MarkedPaid, Flag::DuplicatePayment],
-    );
     check(
         &[Input::Ask(Request::Review(true))],
         New,

@@ -2,11 +2,12 @@
 
 use ordercast_core::{
     OrderId, ProjectId, Sku, Timestamp, UserId,
-    ids::{AttemptId, RefundId, SourceId, Version},
+    ids::{AttemptId, CaptureId, DisputeId, RefundId, SourceId, Version},
     money::{Currency, Money},
     order::{
         Actor, Cause, Content, DisputeState, Facets, Fact, FulfilmentStep, Heard, Item, Mode,
-        Observed, Order, Refunded, Request, Rules, Target, follow, observe, request,
+        Observed, Order, PriceRule, Refunded, Request, Rules, Target, UnreadableAmount, follow,
+        observe, request,
     },
 };
 
@@ -53,6 +54,12 @@ pub enum Input {
     Hear(Fact),
     /// With the provider's time.
     HearAt(Fact, i64),
+    /// Of test or live money.
+    HearOf(Mode, Fact),
+    /// From a source with this rule.
+    HearBy(PriceRule, Fact),
+    /// From this source.
+    HearFrom(&'static str, Fact),
 }
 
 use Input::{Ask, Hear};
@@ -71,6 +78,81 @@ pub fn ask(target: Target) -> Input {
 
 pub fn paid(name: &str, minor: i64) -> Input {
     Hear(Fact::paid(attempt(name), usd(minor)))
+}
+
+pub fn euros(minor: i64) -> Money {
+    Money::new(minor, Currency::new("EUR").expect("code")).expect("range")
+}
+
+/// The fact of an input.
+pub fn fact(input: Input) -> Fact {
+    match input {
+        Hear(fact) => fact,
+        other => panic!("{other:?} is no fact"),
+    }
+}
+
+/// A part of a payment.
+pub fn captured(name: &str, id: &str, minor: i64) -> Input {
+    Hear(Fact::Paid {
+        attempt: attempt(name),
+        amount: usd(minor),
+        capture: Some(CaptureId::new(id).expect("id")),
+        total: None,
+    })
+}
+
+pub fn capture_failed(name: &str, id: Option<&str>, minor: Option<i64>) -> Input {
+    Hear(Fact::CaptureFailed {
+        attempt: attempt(name),
+        capture: id.map(|id| CaptureId::new(id).expect("id")),
+        amount: minor.map(usd),
+    })
+}
+
+/// What the provider's checkout asked for was paid.
+pub fn paid_total(name: &str, total: Money) -> Fact {
+    Fact::Paid {
+        attempt: attempt(name),
+        amount: total,
+        capture: None,
+        total: Some(total),
+    }
+}
+
+pub fn disputed(name: &str, id: &str, state: DisputeState, amount: Option<Money>) -> Input {
+    Hear(Fact::Disputed {
+        attempt: attempt(name),
+        state,
+        amount,
+        dispute: Some(DisputeId::new(id).expect("id")),
+    })
+}
+
+pub fn unreadable(name: &str, about: UnreadableAmount) -> Input {
+    Hear(Fact::Unreadable {
+        attempt: attempt(name),
+        about,
+        told: "2.505 USD".to_owned(),
+    })
+}
+
+/// A part refund by a provider that has no names for refunds.
+pub fn refund_unnamed(name: &str, minor: i64) -> Input {
+    Hear(Fact::Refunded {
+        attempt: attempt(name),
+        refund: None,
+        amount: Refunded::Part(usd(minor)),
+    })
+}
+
+/// By the shop.
+pub fn give_back(id: &str, minor: i64) -> Input {
+    Ask(Request::Refund {
+        id: refund_id(id),
+        attempt: None,
+        amount: Some(usd(minor)),
+    })
 }
 
 pub fn pending(name: &str) -> Fact {
@@ -152,16 +234,39 @@ fn at_time(fact: &Fact, occurred_at: Option<Timestamp>) -> Heard<'_> {
 
 /// The order after the input and what follows from it, and whether anything changed.
 pub fn step(order: &Order, input: &Input) -> (Order, bool) {
-    let heard = |fact, at| match observe(order, &at_time(fact, at), &cause(1)) {
+    let told = |heard: Heard<'_>| match observe(order, &heard, &cause(1)) {
         Observed::Changed(changed) => Some(*changed),
         Observed::Ignored(reason) => {
             assert!(!reason.is_empty(), "what is ignored has its reason");
             None
         }
     };
+    let heard = |fact, at| told(at_time(fact, at));
     let changed = match input {
         Ask(asked) => request(order, asked, &cause(1)).ok(),
         Hear(fact) => heard(fact, None),
+        Input::HearOf(mode, fact) => {
+            let mode = Some(*mode);
+            told(Heard {
+                mode,
+                ..Heard::new(fact)
+            })
+        }
+        Input::HearBy(rule, fact) => {
+            let rule = *rule;
+            told(Heard {
+                rule,
+                ..Heard::new(fact)
+            })
+        }
+        Input::HearFrom(source, fact) => {
+            let source = SourceId::new(source).expect("id");
+            let source = Some(&source);
+            told(Heard {
+                source,
+                ..Heard::new(fact)
+            })
+        }
         Input::HearAt(fact, at) => heard(fact, Some(Timestamp::from_millis(*at))),
     };
     let Some(changed) = changed else {

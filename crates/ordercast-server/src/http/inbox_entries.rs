@@ -19,7 +19,7 @@ use ordercast_core::{
     order::{Actor, Cause, Heard, Observed, Status, observe},
     provider::{self, Event, Provider, Request, Subject, mollie_payment},
 };
-use ordercast_store::{Found, InboxFilter, InboxRow, InboxState, Source};
+use ordercast_store::{Found, InboxFilter, InboxRow, InboxState, Source, caught::caught};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -420,7 +420,8 @@ fn verdict(
                 source: Some(&source.id),
                 rule: source.settings.price_rule,
             };
-            match observe(&found.order, &heard, &cause) {
+            let observed = caught(|| observe(&found.order, &heard, &cause));
+            match observed.unwrap_or(Observed::Ignored("it broke an invariant: see the log")) {
                 Observed::Ignored(reason) => ("ignored", reason.to_owned(), None),
                 Observed::Changed(changed) => {
                     let reason = changed.summary();

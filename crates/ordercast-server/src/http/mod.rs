@@ -112,6 +112,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(order_changes::reverse_refund))
         .routes(routes!(order_changes::fulfil))
         .routes(routes!(order_changes::review))
+        .routes(routes!(order_changes::settle_flag))
+        .routes(routes!(order_changes::reprice))
         .routes(routes!(events::list))
         .routes(routes!(inbox_entries::list))
         .routes(routes!(inbox_entries::read))

@@ -1,10 +1,10 @@
-//! What the shop's backend asks of one order: transitions, refunds, fulfilment, review. All are
-//! `POST`s that take `Idempotency-Key` and `If-Match` and answer with the order as it then is.
+//! What the shop's backend asks of one order: transitions, refunds, fulfilment, review, flags, price.
+//! All take `Idempotency-Key` and `If-Match` and answer with the order as it then is.
 
 use super::{
     App, body, caller, etag,
     openapi::{self, Conflict, IdempotencyKey, IfMatch},
-    orders::{MoneyBody, submit},
+    orders::{MoneyBody, check_steps, submit},
     path::{At, path_id},
     problem::Problem,
     render::ChangedView,
@@ -20,7 +20,7 @@ use ordercast_core::{
     OrderId, ProjectId, Sku,
     access::{Action, Object},
     ids::{AttemptId, RefundId},
-    order::{Actor, Cause, FulfilmentStep, Request, Target},
+    order::{Actor, Cause, Flag, FulfilmentStep, Request, Target},
 };
 use ordercast_store::{Change, Scope};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -52,6 +52,9 @@ async fn change<T: Ask>(
     let order: OrderId = path_id(&path.1)?;
     let raw = body::read(body, body::API_BYTES_MAX).await?;
     let (request, reason) = body::json::<T>(&headers, &raw)?.request()?;
+    if let Request::Reprice(price) = &request {
+        check_steps(&app, project, *price)?;
+    }
     if reason.len() > REASON_BYTES_MAX {
         let rule = format!("must be at most {REASON_BYTES_MAX} bytes");
         return Err(Problem::invalid("reason", rule));
@@ -266,6 +269,92 @@ pub async fn fulfil(
     body: Body,
 ) -> Result<Response, Problem> {
     change::<FulfilmentBody>(app, path, headers, body).await
+}
+
+/// A flag that somebody has looked at
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = FlagSettlement)]
+struct FlagBody {
+    flag: Flag,
+    /// What was decided, at most 500 bytes.
+    #[schema(min_length = 1, max_length = 500)]
+    reason: String,
+}
+
+impl Ask for FlagBody {
+    const NOUN: &'static str = "flag-settlements";
+
+    fn request(self) -> Result<(Request, String), Problem> {
+        if self.reason.trim().is_empty() {
+            return Err(Problem::invalid("reason", "must say what was decided"));
+        }
+        Ok((Request::Lower(self.flag), self.reason))
+    }
+}
+
+/// Lower a flag
+///
+/// Once a person has looked at it; the reason is kept in the order's timeline. A flag that follows from
+/// the order's money stays away until that has changed.
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{project}/orders/{order}/flag-settlements",
+    tag = openapi::CHANGES,
+    operation_id = "settleFlag",
+    params(IdempotencyKey, IfMatch),
+    request_body(content = FlagBody, example = json!({ "flag": "paid_over", "reason": "the rest was a tip" })),
+    responses((status = 200, description = "The order as it is now", body = ChangedView), Conflict)
+)]
+pub async fn settle_flag(
+    State(app): State<App>,
+    At(path): OrderPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    change::<FlagBody>(app, path, headers, body).await
+}
+
+/// What the order shall cost
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PriceChange)]
+struct PriceBody {
+    price: MoneyBody,
+    /// At most 500 bytes.
+    #[serde(default)]
+    #[schema(max_length = 500)]
+    reason: String,
+}
+
+impl Ask for PriceBody {
+    const NOUN: &'static str = "price";
+
+    fn request(self) -> Result<(Request, String), Problem> {
+        Ok((Request::Reprice(self.price.money("price")?), self.reason))
+    }
+}
+
+/// Change an order's price
+///
+/// While it is `new` and holds no money: a coupon, a tax or a currency that was chosen only at the
+/// provider's checkout. Money in that currency which has come already counts from then on.
+#[utoipa::path(
+    patch,
+    path = "/v1/projects/{project}/orders/{order}",
+    tag = openapi::CHANGES,
+    operation_id = "changeOrder",
+    params(IdempotencyKey, IfMatch),
+    request_body(content = PriceBody, example = json!({ "price": { "amount": "14.99", "currency": "USD" } })),
+    responses((status = 200, description = "The order as it is now", body = ChangedView), Conflict)
+)]
+pub async fn reprice(
+    State(app): State<App>,
+    At(path): OrderPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    change::<PriceBody>(app, path, headers, body).await
 }
 
 /// Whether somebody looks into the order

@@ -21,7 +21,9 @@ use ordercast_core::{
     money::{Currency, Money, MoneyError},
     order::{Actor, Cause, Content, Item, Mode},
 };
-use ordercast_store::{Change, Idempotency, NewOrder, Rendered, RequestKey, Scope, Submission};
+use ordercast_store::{
+    Change, Idempotency, NewOrder, Rendered, RequestKey, Scope, Source, Submission,
+};
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use utoipa::ToSchema;
@@ -120,10 +122,14 @@ pub async fn create(
     let raw = body::read(body, body::API_BYTES_MAX).await?;
     let new: CreateBody = body::json(&headers, &raw)?;
     let at = clock::now();
+    let content = content(&new)?;
+    if let Some(price) = content.price {
+        check_steps(&app, project, price)?;
+    }
     let change = Change::CreateOrder(Box::new(NewOrder {
         project,
         id: new.order_id,
-        content: content(&new)?,
+        content,
         user: new.user_external_id,
         mode: new.mode.unwrap_or(Mode::Default),
         lifetime: new.expires_in_seconds.map(lifetime).transpose()?,
@@ -182,7 +188,24 @@ fn content(new: &CreateBody) -> Result<Content, Problem> {
         Some(price) => price.money("price")?,
         None => sum(&items)?,
     };
+    let mut prices = items.iter().filter_map(|item| item.price);
+    if prices.any(|of_item| of_item.currency != price.currency) {
+        let rule = "an order has one currency: the items' prices must be in that of the price";
+        return Err(Problem::invalid("items.price", rule));
+    }
     Ok(Content::new(Some(price), items))
+}
+
+/// # Errors
+/// 422 for a price that one of the project's providers cannot charge.
+pub(super) fn check_steps(app: &App, project: ProjectId, price: Money) -> Result<(), Problem> {
+    let registry = app.auth.registry();
+    let is_coarse =
+        |source: &Source| source.project == project && source.provider.charges_in_coarse_steps();
+    if price.is_in_coarse_steps() || !registry.sources().any(is_coarse) {
+        return Ok(());
+    }
+    Err(Problem::invalid("price", render::coarse_steps(price)))
 }
 
 /// # Errors

@@ -4,17 +4,21 @@ use super::problem::Problem;
 use axum::http::StatusCode;
 use ordercast_core::{
     OrderId, ProjectId, Sku, Timestamp, UserId,
-    ids::{AttemptId, RefundId, Version},
+    ids::{AttemptId, DisputeId, RefundId, SourceId, Version},
     money::{Currency, Money},
     order::{
-        Attempt, AttemptState, Checkout, DisputeState, Flag, Fulfilment, Item, LedgerEntry,
-        LedgerKind, Mode, Order, PaymentState, Refund, RefundSize, Refusal, Status,
+        Attempt, AttemptState, Checkout, Dispute, DisputeState, Flag, Fulfilment, Item,
+        LedgerEntry, LedgerKind, Mode, Order, PaymentState, Refund, RefundSize, Refusal, Status,
+        Teller,
     },
     virtual_currency::VirtualPrice,
 };
 use ordercast_store::{Applied, Outcome, Rendered};
 use serde::{Serialize, Serializer};
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 use time::{
     OffsetDateTime,
     format_description::{BorrowedFormatItem, well_known::Rfc3339},
@@ -130,6 +134,14 @@ pub struct OrderView<'a> {
     #[schema(value_type = Vec<Flag>, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     flags: Option<&'a BTreeSet<Flag>>,
+    /// Why each flag is raised; not shown to buyers.
+    #[schema(value_type = BTreeMap<String, String>, required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flag_reasons: Option<BTreeMap<Flag, &'a str>>,
+    /// What may go wrong with it later; not shown to buyers.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     attempts: Vec<AttemptView<'a>>,
     ledger: Vec<LedgerEntryView<'a>>,
     created_at: Time,
@@ -154,6 +166,9 @@ pub struct ItemView<'a> {
 #[schema(as = Attempt)]
 pub struct AttemptView<'a> {
     attempt_id: &'a AttemptId,
+    /// Whose name `attempt_id` is; `null`: the server's own, or not known.
+    #[schema(required)]
+    source: Option<&'a SourceId>,
     state: AttemptState,
     #[schema(required)]
     captured: Option<MoneyView>,
@@ -161,8 +176,10 @@ pub struct AttemptView<'a> {
     #[schema(required)]
     net: Option<MoneyView>,
     refunds: Vec<RefundView<'a>>,
+    /// The newest of `disputes`.
     #[schema(required)]
-    dispute: Option<DisputeView>,
+    dispute: Option<DisputeView<'a>>,
+    disputes: Vec<DisputeView<'a>>,
 }
 
 /// Money that was given back
@@ -172,6 +189,11 @@ pub struct RefundView<'a> {
     /// `null`: the provider has no names for refunds.
     #[schema(required)]
     refund_id: Option<&'a RefundId>,
+    /// What the other side, provider or shop, calls it.
+    #[schema(required)]
+    also_refund_id: Option<&'a RefundId>,
+    /// `shop`: no provider has confirmed it.
+    told_by: Teller,
     /// `null`: the provider did not say.
     #[schema(required)]
     amount: Option<MoneyView>,
@@ -183,7 +205,10 @@ pub struct RefundView<'a> {
 /// A payment that its payer disputes
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Dispute)]
-pub struct DisputeView {
+pub struct DisputeView<'a> {
+    /// `null`: the provider has no names for disputes.
+    #[schema(required)]
+    dispute_id: Option<&'a DisputeId>,
     state: DisputeState,
     #[schema(required)]
     amount: Option<MoneyView>,
@@ -213,27 +238,33 @@ fn item<'a>(order: &Order, item: &'a Item) -> ItemView<'a> {
 fn attempt<'a>(order: &Order, attempt: &'a Attempt) -> AttemptView<'a> {
     let refund = |refund: &'a Refund| {
         let amount = match refund.size {
-            RefundSize::Whole => Some(attempt.captured),
+            RefundSize::Whole => Some(attempt.captured()),
             RefundSize::Part(minor) | RefundSize::Total(minor) => Some(minor),
             RefundSize::Unknown => None,
         };
         RefundView {
             refund_id: refund.id.as_ref(),
+            also_refund_id: refund.also.as_ref(),
+            told_by: refund.told_by,
             amount: amount.and_then(|amount| minor(order, amount)),
             is_total: matches!(refund.size, RefundSize::Total(_)),
             is_reversed: refund.reversed,
         }
     };
+    let dispute = |dispute: &'a Dispute| DisputeView {
+        dispute_id: dispute.id.as_ref(),
+        state: dispute.state,
+        amount: minor(order, dispute.amount.unwrap_or(attempt.captured())),
+    };
     AttemptView {
         attempt_id: &attempt.id,
+        source: attempt.source.as_ref(),
         state: attempt.state,
-        captured: minor(order, attempt.captured),
-        net: minor(order, attempt.net()),
+        captured: minor(order, attempt.captured()),
+        net: minor(order, order.facets.net_of(attempt)),
         refunds: attempt.refunds.iter().map(refund).collect(),
-        dispute: attempt.dispute.map(|dispute| DisputeView {
-            state: dispute.state,
-            amount: minor(order, dispute.amount.unwrap_or(attempt.captured)),
-        }),
+        dispute: attempt.disputes.last().map(dispute),
+        disputes: attempt.disputes.iter().map(dispute).collect(),
     }
 }
 
@@ -265,6 +296,14 @@ pub fn order(order: &Order) -> OrderView<'_> {
         fulfilment: facets.fulfilment,
         dispute: facets.dispute(),
         flags: Some(&facets.flags),
+        flag_reasons: Some(
+            facets
+                .flags
+                .iter()
+                .map(|flag| (*flag, facets.note(*flag)))
+                .collect(),
+        ),
+        warnings: warnings(order),
         attempts: facets.attempts.iter().map(|a| attempt(order, a)).collect(),
         ledger: facets
             .ledger()
@@ -277,10 +316,29 @@ pub fn order(order: &Order) -> OrderView<'_> {
     }
 }
 
+/// What is known to go wrong at some providers.
+fn warnings(order: &Order) -> Vec<String> {
+    let price = order
+        .content
+        .price
+        .filter(|price| !price.is_in_coarse_steps());
+    price.map(coarse_steps).into_iter().collect()
+}
+
+/// What providers that charge in coarse steps make of a price between them.
+pub fn coarse_steps(price: Money) -> String {
+    format!(
+        "some payment providers charge {} in steps of ten minor units, and {price} is between two",
+        price.currency
+    )
+}
+
 /// The order as its buyer sees it: without what the shop notes for itself.
 pub fn order_for_buyer(shown: &Order) -> OrderView<'_> {
     OrderView {
         flags: None,
+        flag_reasons: None,
+        warnings: Vec::new(),
         ..order(shown)
     }
 }
@@ -329,7 +387,13 @@ const fn refused(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::Unchanged => (StatusCode::CONFLICT, "unchanged"),
         Refusal::AmbiguousAttempt => (StatusCode::UNPROCESSABLE_ENTITY, "ambiguous_attempt"),
         Refusal::UnknownAttempt => (StatusCode::UNPROCESSABLE_ENTITY, "no_such_attempt"),
-        Refusal::Currency => (StatusCode::UNPROCESSABLE_ENTITY, "currency"),
+        Refusal::Currency | Refusal::ItemsCurrency => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "currency")
+        }
+        Refusal::NothingToRefund => (StatusCode::UNPROCESSABLE_ENTITY, "nothing_to_refund"),
+        Refusal::TooManyRefunds => (StatusCode::CONFLICT, "limit_reached"),
+        Refusal::NoSuchFlag => (StatusCode::CONFLICT, "no_such_flag"),
+        Refusal::PriceFixed => (StatusCode::CONFLICT, "price_fixed"),
     }
 }
 

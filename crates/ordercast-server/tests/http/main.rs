@@ -17,6 +17,7 @@ mod jwt_attacks;
 mod jwt_keys;
 mod limits;
 mod mint;
+mod money;
 mod openapi;
 mod order_changes;
 mod order_reads;

@@ -3,7 +3,7 @@
 
 use super::{
     beyond::{self, Given},
-    credentials, guests,
+    credentials, flags, guests,
     identity::{self, Identity},
     inbox,
     memory::{Memory, Receivers},
@@ -460,6 +460,12 @@ impl<'a> Batch<'a> {
                 row.order.updated_at.millis(),
             ])?;
         assert_eq!(updated, 1, "only the writer changes orders");
+        if row.order.content != before.content {
+            self.connection
+                .prepare_cached("UPDATE orders SET content = ?2 WHERE order_key = ?1")?
+                .execute((row.order_key, json(&row.order.content)?))?;
+        }
+        flags::changed(self.connection, row, &before.facets.flags)?;
         if changed.to == Status::Canceled && from != Status::Canceled {
             balance::give_back(self.connection, &row.order, cause.at)?;
         }

@@ -1,6 +1,9 @@
 //! Orders of a project, newest first, a page at a time.
 
-use super::rows::{self, OrderRow};
+use super::{
+    flags,
+    rows::{self, OrderRow},
+};
 use crate::list::{OrderFilter, Page, Place};
 use ordercast_core::{ProjectId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, types::Value};
@@ -54,11 +57,22 @@ pub(crate) fn orders(
     let matches = conditions(filter, &mut bound);
     // The index alone says where to go; whether a row matches is asked of one after the other, and
     // nothing is looked at behind the first that does not fit on the page.
+    let (from, row) = match filter.flag {
+        // Few of very many orders carry one: they have an index of their own. The word is ours.
+        Some(flag) if filter.user.is_none() => {
+            let word = flags::word(flag);
+            let joined = "order_flags f JOIN orders o ON o.order_key = f.order_key";
+            (
+                format!("{joined} WHERE f.flag = '{word}' AND f.project_id"),
+                "f",
+            )
+        }
+        _ => (format!("orders o WHERE o.{}", of.0), "o"),
+    };
     let mut walk = connection.prepare_cached(&format!(
-        "SELECT created_at, order_key, {matches} FROM orders o WHERE {} = ?1 \
-         AND created_at <= ?2 AND (created_at < ?2 OR order_key < ?3) AND created_at >= ?4 \
-         ORDER BY created_at DESC, order_key DESC",
-        of.0
+        "SELECT {row}.created_at, {row}.order_key, {matches} FROM {from} = ?1 \
+         AND {row}.created_at <= ?2 AND ({row}.created_at < ?2 OR {row}.order_key < ?3) \
+         AND {row}.created_at >= ?4 ORDER BY {row}.created_at DESC, {row}.order_key DESC"
     ))?;
     let mut rows = walk.query(rusqlite::params_from_iter(&bound))?;
     let mut found: Vec<Place> = Vec::new();
@@ -118,15 +132,9 @@ fn conditions(filter: &OrderFilter, bound: &mut Vec<Value>) -> String {
         add("o.mode = ?", rows::mode_text(mode).to_owned().into());
     }
     if let Some(flag) = filter.flag {
-        // As the facets spell it.
-        let word = serde_json::to_value(flag).ok();
-        let word = word
-            .as_ref()
-            .and_then(|word| word.as_str())
-            .unwrap_or_default();
         add(
             "EXISTS (SELECT 1 FROM json_each(o.facets, '$.flags') WHERE value = ?)",
-            word.to_owned().into(),
+            flags::word(flag).into(),
         );
     }
     if let Some(since) = filter.stuck_since {

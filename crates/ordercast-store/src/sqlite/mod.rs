@@ -6,6 +6,7 @@ mod beyond;
 pub(crate) mod credentials;
 mod event_rows;
 mod examine;
+mod flags;
 mod guests;
 pub(crate) mod identity;
 pub(crate) mod inbox;
@@ -86,6 +87,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/012_events.sql"),
     include_str!("migrations/013_lists.sql"),
     include_str!("migrations/014_guests.sql"),
+    include_str!("migrations/015_flags.sql"),
 ];
 
 /// The migration that takes guests' ids, which until then were their secrets, out of the database: a hash

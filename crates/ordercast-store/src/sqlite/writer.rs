@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Change, Committed, DeliveryBell, Failure, Outcome, Submission, cache::OrderCache,
-    change::Reply, fair::FairQueue, recent::RecentChannels, watch::Watches,
+    caught::caught, change::Reply, fair::FairQueue, recent::RecentChannels, watch::Watches,
 };
 use metrics::counter;
 use ordercast_core::{OrderId, ProjectId, Timestamp};
@@ -176,7 +176,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         );
         let outcomes = jobs
             .iter()
-            .map(|job| batch.apply(&job.submission))
+            .map(|job| decide(&mut batch, &job.submission))
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let made = batch.finish()?;
         self.memory.cache.begin_commit();
@@ -239,6 +239,16 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
             let _ = job.reply.send(Ok(outcome));
         }
     }
+}
+
+/// A change that breaks an invariant is one bad change: it is rolled back, and its neighbours are
+/// written without it.
+fn decide(batch: &mut Batch<'_>, submission: &Submission) -> rusqlite::Result<Outcome> {
+    caught(|| batch.apply(submission)).unwrap_or_else(|panicked| {
+        let change = submission.change.subject();
+        tracing::error!(change, "a change broke an invariant and is not written");
+        Err(rusqlite::Error::ToSqlConversionFailure(Box::new(panicked)))
+    })
 }
 
 /// What a failed transaction says of the next one.

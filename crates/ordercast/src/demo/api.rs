@@ -57,6 +57,13 @@ pub struct Content {
     pub items: Vec<Item>,
 }
 
+/// Whom an order is for, and whether it is a test.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OrderCheckout {
+    pub user_external_id: String,
+    pub mode: ordercast_core::order::Mode,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub struct Price {
     pub amount: String,
@@ -146,15 +153,10 @@ impl Api {
         }
     }
 
-    /// Whom an order is for. A payment provider learns that when the shop asks it for a token.
-    pub async fn buyer_of(&self, order: OrderId) -> Result<String, CallError> {
-        #[derive(Deserialize)]
-        struct Owned {
-            user_external_id: String,
-        }
+    /// A payment provider learns that when the shop asks it for a token.
+    pub async fn checkout_of(&self, order: OrderId) -> Result<OrderCheckout, CallError> {
         let request = self.shop(Method::GET, &format!("orders/{order}"));
-        let owned: Owned = read(request.timeout(TIMEOUT).send().await?).await?;
-        Ok(owned.user_external_id)
+        read(request.timeout(TIMEOUT).send().await?).await
     }
 
     pub async fn versions(&self, order: OrderId) -> Result<Vec<Value>, CallError> {

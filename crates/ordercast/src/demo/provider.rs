@@ -201,12 +201,14 @@ async fn payment(store: &Store, order: BuyersOrder) -> Result<Payment, Problem> 
     let Some(price) = order.content.price else {
         return Err(Problem::conflict("a free order needs no payment"));
     };
+    let checkout = store.api.checkout_of(order.order_id).await?;
     Ok(Payment {
         project_id: store.demo.project_id,
         order: order.order_id,
-        user: store.api.buyer_of(order.order_id).await?,
+        user: checkout.user_external_id,
         price,
         items: order.content.items,
+        is_sandbox: checkout.mode == ordercast_core::order::Mode::Sandbox,
         at: OffsetDateTime::now_utc(),
     })
 }

@@ -22,6 +22,8 @@ pub struct Payment {
     pub user: String,
     pub price: Price,
     pub items: Vec<Item>,
+    /// Test money, as the order says.
+    pub is_sandbox: bool,
     pub at: OffsetDateTime,
 }
 
@@ -94,7 +96,7 @@ impl Payment {
             "items": items,
             "order": {
                 "id": self.order,
-                "mode": "sandbox",
+                "mode": if self.is_sandbox { "sandbox" } else { "default" },
                 "currency_type": "real",
                 "currency": self.price.currency,
                 "amount": four_places(&self.price.amount),
@@ -163,7 +165,7 @@ impl Payment {
                 "id": self.transaction(),
                 "payment_method_order_id":
                     (METHOD_ORDER_BASE + u64::from(self.order.get())).to_string(),
-                "dry_run": 1,
+                "dry_run": u8::from(self.is_sandbox),
                 "agreement": 1,
                 "payment_date": payment_date(self.at),
                 "payment_method": 1380,
@@ -258,6 +260,7 @@ mod tests {
                 price: Some(price.clone()),
             }],
             price,
+            is_sandbox: true,
             at: OffsetDateTime::UNIX_EPOCH,
         }
     }

@@ -52,7 +52,7 @@ impl Parked {
                 .transpose()
                 .map_err(|_| corrupt())?,
             attempt: attempt
-                .map(|attempt| AttemptId::new(&attempt))
+                .map(|attempt| AttemptId::known(&attempt))
                 .transpose()
                 .map_err(|_| corrupt())?,
             received_at: Timestamp::from_millis(row.get(5)?),
