@@ -207,7 +207,9 @@ fn sum(amounts: &Amounts, id: Option<&RefundId>) -> i64 {
 
 fn dispute(before: &Order, attempt: &Attempt) -> Option<DisputeDetails> {
     let mut attempts = before.facets.attempts.iter();
-    let known = attempts.find(|known| known.id == attempt.id && known.source == attempt.source);
+    let known = attempts.find(|known| {
+        known.id == attempt.id && (known.source.is_none() || known.source == attempt.source)
+    });
     let known = known.map_or(&[][..], |known| &known.disputes[..]);
     // New ones come behind those that are known, and one change is about one of them.
     let is_news = |(at, told): &(usize, &Dispute)| {

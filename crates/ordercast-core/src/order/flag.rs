@@ -42,6 +42,25 @@ pub enum Flag {
 }
 
 impl Flag {
+    pub const ALL: [Self; 16] = [
+        Self::AmountMismatch,
+        Self::MarkedPaid,
+        Self::PaidLate,
+        Self::UnderReview,
+        Self::UnreadableAmount,
+        Self::TestPayment,
+        Self::LivePayment,
+        Self::NothingDue,
+        Self::RefundRepeated,
+        Self::CaptureFailed,
+        Self::TooManyRecords,
+        Self::DeliveredUnpaid,
+        Self::DuplicatePayment,
+        Self::NeedsDecision,
+        Self::PaidOver,
+        Self::PaidPartial,
+    ];
+
     /// For people who wonder why.
     #[must_use]
     pub const fn sentence(self) -> &'static str {

@@ -549,6 +549,16 @@ fn a_flag_is_lowered_by_hand() {
 }
 
 #[test]
+fn every_flag_is_explained() {
+    let page = include_str!("../../../../docs/flags.md");
+    for flag in Flag::ALL {
+        let name = serde_json::to_value(flag).expect("serialises");
+        let row = format!("| `{}` |", name.as_str().expect("text"));
+        assert!(page.contains(&row), "docs/flags.md has no row {row}");
+    }
+}
+
+#[test]
 fn a_refund_of_nothing_is_refused() {
     let asked = Request::Refund {
         id: refund_id("r"),
