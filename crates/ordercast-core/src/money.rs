@@ -81,6 +81,15 @@ impl Serialize for Currency {
     }
 }
 
+/// For what is told from outside: a code that is in use.
+///
+/// # Errors
+/// When it is none.
+pub fn currency_in_use<'de, D: Deserializer<'de>>(d: D) -> Result<Currency, D::Error> {
+    Currency::new(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+}
+
+/// Of what was stored, in whatever year.
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         Self::known(&String::deserialize(d)?).map_err(serde::de::Error::custom)

@@ -18,7 +18,7 @@ use ordercast_core::{
     OrderId, ProjectId, Sku, UserId,
     access::{Action, Object},
     catalogue::QUANTITY_MAX,
-    money::{Currency, Money, MoneyError},
+    money::{Currency, Money, MoneyError, currency_in_use},
     order::{Actor, Cause, Content, Item, Mode},
 };
 use ordercast_store::{
@@ -39,6 +39,7 @@ pub struct MoneyBody {
     /// Decimal, with no more places than the currency has; at most 10^15 minor units.
     #[schema(max_length = 40, pattern = r"^[0-9]+(\.[0-9]+)?$", example = "1.99")]
     amount: String,
+    #[serde(deserialize_with = "currency_in_use")]
     currency: Currency,
 }
 
