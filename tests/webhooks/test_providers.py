@@ -28,12 +28,11 @@ class Purchase:
         self.order = order["order_id"]
         self.payment = some_id("pay_")
 
-    def tell(self, body: dict) -> dict:
+    def tell(self, body: dict) -> None:
         content, headers = self.provider.sign(body)
         headers |= {"content-type": "application/json"}
         answer = self._demo.http.post(self._source["path"], headers=headers, content=content)
         assert answer.status_code == 200, answer.text
-        return answer.json()
 
     def seen(self) -> tuple:
         found = self._demo.shop("GET", f"orders/{self.order}")
