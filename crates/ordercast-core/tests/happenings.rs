@@ -63,6 +63,7 @@ fn paid(minor: i64) -> Fact {
         amount: usd(minor),
         capture: None,
         total: None,
+        equivalent: None,
     }
 }
 

@@ -88,6 +88,14 @@ pub enum Observed {
 #[must_use]
 pub fn observe(order: &Order, heard: &Heard<'_>, cause: &Cause) -> Observed {
     let mut facets = order.facets.clone();
+    let counted = order
+        .content
+        .price
+        .map(|price| heard.fact.counted_in(price.currency));
+    let heard = &Heard {
+        fact: counted.as_deref().unwrap_or(heard.fact),
+        ..*heard
+    };
     match hear(order, heard, &mut facets) {
         Err(reason) => Observed::Ignored(reason),
         Ok(undo) => {

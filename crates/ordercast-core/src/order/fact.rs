@@ -7,6 +7,7 @@ use crate::{
     money::Money,
 };
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A fact, and how it was told.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +60,9 @@ pub enum Fact {
         /// What the provider's own checkout asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<Money>,
+        /// The same money in another currency, where the provider tells both.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        equivalent: Option<Money>,
     },
     /// A capture that was told as done did not happen: that money is out again.
     CaptureFailed {
@@ -133,6 +137,32 @@ impl Fact {
             amount,
             capture: None,
             total: None,
+            equivalent: None,
+        }
+    }
+
+    /// As it counts for an order in this currency: of money that is told in two, the one that fits.
+    #[must_use]
+    pub fn counted_in(&self, currency: Currency) -> Cow<'_, Self> {
+        match self {
+            Self::Paid {
+                attempt,
+                amount,
+                capture,
+                total,
+                equivalent: Some(other),
+            } if other.currency == currency && amount.currency != currency => {
+                Cow::Owned(Self::Paid {
+                    attempt: attempt.clone(),
+                    amount: *other,
+                    capture: capture.clone(),
+                    total: total
+                        .filter(|total| total.currency == currency)
+                        .or(Some(*other)),
+                    equivalent: Some(*amount),
+                })
+            }
+            fact => Cow::Borrowed(fact),
         }
     }
 
@@ -196,5 +226,38 @@ impl Refunded {
             Self::Part(money) => RefundSize::Part(money.minor),
             Self::Total(money) => RefundSize::Total(money.minor),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_money_that_is_told_in_two_currencies_the_orders_own_counts() {
+        let money = |text: &str, code: &str| {
+            Money::parse(text, Currency::new(code).expect("a code")).expect("an amount")
+        };
+        let (euros, coins) = (money("92.50", "EUR"), money("100", "USDC"));
+        let paid = |amount, equivalent| Fact::Paid {
+            attempt: AttemptId::new("co_1").expect("an id"),
+            amount,
+            capture: None,
+            total: None,
+            equivalent,
+        };
+        let told = paid(euros, Some(coins));
+        for (currency, counted) in [("EUR", euros), ("USDC", coins), ("USD", euros)] {
+            let code = Currency::new(currency).expect("a code");
+            let fact = told.counted_in(code);
+            let Fact::Paid { amount, .. } = fact.as_ref() else {
+                panic!("{fact:?}")
+            };
+            assert_eq!(*amount, counted, "{currency}");
+        }
+        assert_eq!(
+            *paid(euros, None).counted_in(coins.currency),
+            paid(euros, None)
+        );
     }
 }

@@ -75,7 +75,28 @@ impl Json {
     pub fn order(&self, pointers: &[&str]) -> Option<OrderId> {
         pointers
             .iter()
-            .find_map(|pointer| self.text(pointer)?.parse().ok())
+            .find_map(|pointer| number(&self.text(pointer)?))
+    }
+
+    /// The order in a provider's free field: an object with its number, the same as JSON text, or the
+    /// bare number; and what stands there when it is none of ours.
+    pub fn reference(&self, pointer: &str) -> (Option<OrderId>, Option<String>) {
+        let Some(field) = self.at(pointer) else {
+            return (None, None);
+        };
+        let parsed = match field {
+            Value::String(text) if text.trim_start().starts_with('{') => {
+                Self::parse(text.as_bytes()).ok()
+            }
+            _ => None,
+        };
+        let field = parsed.unwrap_or_else(|| Self(field.clone()));
+        let pointers = if field.0.is_object() {
+            ORDER_MEMBERS
+        } else {
+            &[""]
+        };
+        (field.order(pointers), field.named(pointers))
     }
 
     pub fn attempt(&self, pointers: &[&str]) -> Option<AttemptId> {
@@ -84,14 +105,12 @@ impl Json {
             .find_map(|pointer| AttemptId::new(&self.id(pointer, AttemptId::BYTES_MAX)?).ok())
     }
 
-    #[allow(dead_code, reason = "adapters that read captures in parts use it")]
     pub fn capture(&self, pointers: &[&str]) -> Option<CaptureId> {
         pointers
             .iter()
             .find_map(|pointer| CaptureId::new(&self.id(pointer, CaptureId::BYTES_MAX)?).ok())
     }
 
-    #[allow(dead_code, reason = "adapters whose disputes have names use it")]
     pub fn dispute(&self, pointers: &[&str]) -> Option<DisputeId> {
         pointers
             .iter()
@@ -162,10 +181,6 @@ impl Json {
         )
     }
 
-    pub fn flag(&self, pointer: &str) -> Option<bool> {
-        self.at(pointer)?.as_bool()
-    }
-
     /// A whole number that may be negative; not an amount.
     pub fn signed(&self, pointer: &str) -> Option<i64> {
         self.at(pointer)?.as_i64()
@@ -183,6 +198,21 @@ impl Json {
         } else {
             Mode::Sandbox
         })
+    }
+
+    /// Yes or no, also as 1 or 0 and as text.
+    pub fn flag(&self, pointer: &str) -> Option<bool> {
+        match self.at(pointer)? {
+            Value::Bool(flag) => Some(*flag),
+            Value::Number(number) if number.as_u64() == Some(1) => Some(true),
+            Value::Number(number) if number.as_u64() == Some(0) => Some(false),
+            Value::String(text) => match text.as_str() {
+                "1" | "true" => Some(true),
+                "0" | "false" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Seconds since 1970.
@@ -213,6 +243,15 @@ fn hashed(shown: &str, whole: &str, bytes_max: usize) -> String {
     let room = bytes_max.saturating_sub(hash.len() + 1);
     let begins = &shown[..shown.floor_char_boundary(room.min(shown.len()))];
     format!("{begins}~{hash}")
+}
+
+/// What shops call our number in the free fields of providers.
+const ORDER_MEMBERS: &[&str] = &["/order_id", "/orderId"];
+
+/// Some senders write whole numbers as `7.0`.
+fn number(text: &str) -> Option<OrderId> {
+    let text = text.trim();
+    text.strip_suffix(".0").unwrap_or(text).parse().ok()
 }
 
 /// As it stands there, texts without their quotes.

@@ -55,7 +55,7 @@ impl<'a> Mapping<'a> {
     /// looked for first, then the word alone.
     #[must_use]
     pub fn of(&self, word: &str) -> Option<Meaning> {
-        let bare = word.split_once(':').map(|(bare, _)| bare);
+        let bare = word.rsplit_once(':').map(|(bare, _)| bare);
         let theirs = |word: &str| self.settings.mapping.get(word).copied();
         let ours = |word: &str| {
             let mut table = self.provider.mapping().iter();

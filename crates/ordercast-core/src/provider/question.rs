@@ -5,8 +5,8 @@
 //! nothing was heard ([`Provider::questions`]).
 
 use super::{
-    Event, EventError, Mapping, Provider, SourceSettings, json::Json, mollie, paddle, paypal,
-    razorpay, reference, stripe, told::Told,
+    Event, EventError, Mapping, Provider, SourceSettings, coinbase_commerce, json::Json,
+    lemon_squeezy, mollie, paddle, paypal, razorpay, reference, stripe, tebex, told::Told,
 };
 use crate::{
     Timestamp,
@@ -209,12 +209,13 @@ impl Provider {
             Self::Paypal => Some(paypal::API),
             Self::Paddle => Some(paddle::API),
             Self::Razorpay => Some(razorpay::API),
+            Self::LemonSqueezy => Some(lemon_squeezy::API),
+            Self::CoinbaseCommerce => Some(coinbase_commerce::API),
+            Self::Tebex => Some(tebex::API),
             // Adyen tells by webhooks and reports only.
             Self::Adyen
-            | Self::LemonSqueezy
-            | Self::CoinbaseCommerce
+            // Each request needs a token of its own, signed with an account's key.
             | Self::CoinbaseBusiness
-            | Self::Tebex
             // There is no API that all its senders have.
             | Self::Standard => None,
         }
@@ -231,12 +232,10 @@ impl Provider {
             Self::Paypal => paypal::questions(about),
             Self::Paddle => paddle::questions(about),
             Self::Razorpay => razorpay::questions(about),
-            Self::Adyen
-            | Self::LemonSqueezy
-            | Self::CoinbaseCommerce
-            | Self::CoinbaseBusiness
-            | Self::Tebex
-            | Self::Standard => Vec::new(),
+            Self::LemonSqueezy => lemon_squeezy::questions(about),
+            Self::CoinbaseCommerce => coinbase_commerce::questions(about),
+            Self::Tebex => tebex::questions(about),
+            Self::Adyen | Self::CoinbaseBusiness | Self::Standard => Vec::new(),
         }
     }
 
@@ -245,13 +244,13 @@ impl Provider {
     pub fn thin(self, body: &[u8]) -> Option<Thin> {
         match self {
             Self::Mollie => mollie::thin(body),
+            Self::MollieNext => mollie::thin_event(&Json::parse(body).ok()?),
             Self::Stripe => stripe::thin(&Json::parse(body).ok()?),
             Self::Reference
             | Self::Paypal
             | Self::Adyen
             | Self::Paddle
             | Self::LemonSqueezy
-            | Self::MollieNext
             | Self::Razorpay
             | Self::CoinbaseCommerce
             | Self::CoinbaseBusiness

@@ -2,29 +2,46 @@
 //!
 //! Amounts come as decimal strings in `order`, as JSON numbers in `purchase`; both are read as
 //! decimal text, never as floating point.
+//!
+//! The order is named by `order.id`; by webhooks of payments wherever the shop had its number put:
+//! `purchase.order.id`, `transaction.external_id` or `custom_parameters.order_id`.
+//!
+//! Each event, what it means for money and what is done with it: [`MAPPING`], and the table of this
+//! provider in `docs/providers.md`. Read on 2026-11-28: its webhook pages, its kit for agents, its PHP SDK.
 
 use super::{
     Amount, Event, EventError, Meaning, Request, Subject,
     json::Json,
     question::{self, About, Answer, Api, Authorization, Paper, Question},
     signature::{Unverified, matching, required},
-    told::{Told, ToldRefund},
+    told::{RENEWAL, Told, ToldRefund},
 };
 use crate::{
     Timestamp,
     ids::{AttemptId, OrderId, ProjectId, RefundId, UserId},
+    order::Mode,
 };
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// The code of a refund that a bank has forced.
 const CHARGEBACK: &str = "2";
 
 pub const MAPPING: &[(&str, Meaning)] = &[
     ("payment", Meaning::Paid),
     ("order_paid", Meaning::Paid),
+    ("payment:free", Meaning::NothingDue),
+    // A later charge of a subscription, which repeats what the first one was told.
+    ("payment:renewal", Meaning::Ignore),
+    ("refund:renewal", Meaning::Ignore),
+    ("partial_refund:renewal", Meaning::Ignore),
+    ("order_paid:free", Meaning::NothingDue),
+    // Bought for virtual currency or points: no money.
+    ("order_paid:virtual", Meaning::Ignore),
+    ("order_canceled:virtual", Meaning::Ignore),
     // Declined by the payment system, or by its protection against fraud.
     ("ps_declined", Meaning::Failed),
     ("afs_reject", Meaning::Failed),
@@ -38,8 +55,14 @@ pub const MAPPING: &[(&str, Meaning)] = &[
     ("dispute:new", Meaning::DisputeOpened),
     ("dispute:won", Meaning::DisputeWon),
     ("dispute:lost", Meaning::DisputeLost),
-    ("dispute:accepted", Meaning::DisputeLost),
+    ("dispute:accepted", Meaning::DisputeAccepted),
     ("dispute", Meaning::Ignore),
+    ("create_subscription", Meaning::Ignore),
+    ("update_subscription", Meaning::Ignore),
+    ("cancel_subscription", Meaning::Ignore),
+    ("non_renewal_subscription", Meaning::Ignore),
+    ("payment_account_add", Meaning::Ignore),
+    ("payment_account_remove", Meaning::Ignore),
 ];
 
 pub const ADDRESSES: &[&str] = &[
@@ -136,12 +159,40 @@ pub fn read(body: &Json, project: ProjectId, body_hash: &str) -> Result<Read, Ev
         _ => Told {
             dedup_key: format!("{kind}:{body_hash}"),
             word: kind,
-            order: body.order(&["/purchase/order/id"]),
             attempt: body.attempt(&["/transaction/id"]),
-            ..Told::default()
+            ..named(body)
         },
     };
-    Ok(Read::Told(Box::new(told)))
+    let mode = mode(body);
+    Ok(Read::Told(Box::new(Told { mode, ..told })))
+}
+
+/// The order of a webhook about a payment: where the shop told the provider to put its number, which of
+/// these places is its choice.
+fn named(body: &Json) -> Told {
+    let places = ["/purchase/order/id", "/transaction/external_id"];
+    let (custom, custom_name) = body.reference("/custom_parameters");
+    Told {
+        order: body.order(&places).or(custom),
+        named: body
+            .named(&places)
+            .or(custom_name)
+            .filter(|_| custom.is_none()),
+        ..Told::default()
+    }
+}
+
+/// A store's order and its payment's own mark; either makes it test money.
+fn mode(body: &Json) -> Option<Mode> {
+    let order = body.text("/order/mode");
+    let dry_run = body
+        .flag("/transaction/dry_run")
+        .or_else(|| body.flag("/billing/transaction/dry_run"));
+    match (order.as_deref(), dry_run) {
+        (Some("sandbox"), _) | (_, Some(true)) => Some(Mode::Sandbox),
+        (Some("default"), _) | (_, Some(false)) => Some(Mode::Default),
+        _ => None,
+    }
 }
 
 fn question(body: &Json, kind: String) -> Result<Read, EventError> {
@@ -156,15 +207,24 @@ fn question(body: &Json, kind: String) -> Result<Read, EventError> {
 /// Its events carry the time of the payment, those of refunds too: nothing that orders them.
 fn of_order(body: &Json, kind: String) -> Result<Told, EventError> {
     let order = body
-        .at("/order/id")
-        .and_then(Value::as_i64)
-        .and_then(|id| OrderId::new(id).ok())
+        .order(&["/order/id"])
         .ok_or(EventError::Field("order.id"))?;
     // `order.invoice_id` equals `transaction.id` of the payment; orders without a payment have none.
     let attempt = body
         .any(&["/order/invoice_id", "/billing/transaction/id"])
         .unwrap_or_else(|| format!("order:{order}"));
     let attempt = AttemptId::new(&attempt).map_err(|_| EventError::Field("order.invoice_id"))?;
+    let currency_type = body.text("/order/currency_type");
+    let is_virtual = matches!(currency_type.as_deref(), Some("virtual" | "loyalty_point"));
+    if is_virtual {
+        return Ok(Told {
+            word: format!("{kind}:virtual"),
+            dedup_key: format!("{kind}:{order}:{attempt}"),
+            order: Some(order),
+            attempt: Some(attempt),
+            ..Told::default()
+        });
+    }
     let (amount, dedup_key) = if kind == "order_paid" {
         let amount = money(body, "/order/amount", "/order/currency", "order.amount")?;
         let key = format!("{kind}:{order}:{attempt}:{}", key_of(&amount));
@@ -172,21 +232,33 @@ fn of_order(body: &Json, kind: String) -> Result<Told, EventError> {
     } else {
         (Amount::NotTold, format!("{kind}:{order}:{attempt}"))
     };
+    let word = with_code(body, "/billing/refund_details/code", kind);
     Ok(Told {
-        word: with_code(body, "/billing/refund_details/code", kind),
+        word: if_free(word, &amount),
         dedup_key,
         order: Some(order),
         attempt: Some(attempt),
+        total: amount.clone(),
         amount,
         ..Told::default()
     })
 }
 
-/// `purchase.order.id` is there only if the project switched it on.
+/// `purchase.order.id` is there only if the project switched it on, the other places only if the shop
+/// filled them.
 fn of_payment(body: &Json, kind: String, body_hash: &str) -> Result<Told, EventError> {
     let attempt = body
         .attempt(&["/transaction/id"])
         .ok_or(EventError::Field("transaction.id"))?;
+    if is_renewal(body) {
+        return Ok(Told {
+            word: format!("{kind}:renewal"),
+            dedup_key: format!("{kind}:{body_hash}"),
+            attempt: Some(attempt),
+            foreign: Some(RENEWAL),
+            ..Told::default()
+        });
+    }
     let total = || {
         money(
             body,
@@ -196,15 +268,15 @@ fn of_payment(body: &Json, kind: String, body_hash: &str) -> Result<Told, EventE
         )
     };
     let mut told = Told {
-        order: body.order(&["/purchase/order/id"]),
         dedup_key: format!("{kind}:{attempt}"),
         attempt: Some(attempt),
-        ..Told::default()
+        ..named(body)
     };
     match kind.as_str() {
         "payment" => {
             let amount = total()?;
             told.dedup_key = format!("{}:{}", told.dedup_key, key_of(&amount));
+            told.total = amount.clone();
             told.amount = amount;
         }
         // Parts have no names; two of one payment differ at least in their bodies.
@@ -216,7 +288,7 @@ fn of_payment(body: &Json, kind: String, body_hash: &str) -> Result<Told, EventE
         }
         _ => {}
     }
-    told.word = with_code(body, "/refund_details/code", kind);
+    told.word = if_free(with_code(body, "/refund_details/code", kind), &told.amount);
     Ok(told)
 }
 
@@ -230,8 +302,23 @@ fn of_dispute(body: &Json, kind: String, body_hash: &str) -> Result<Told, EventE
         word: format!("{kind}:{condition}"),
         dedup_key: format!("{kind}:{body_hash}"),
         attempt: body.attempt(&["/transaction/id"]),
-        ..Told::default()
+        ..named(body)
     })
+}
+
+/// Charged by a subscription that had begun at least a day before.
+fn is_renewal(body: &Json) -> bool {
+    let begun = body.rfc3339("/purchase/subscription/date_create");
+    let paid = body.rfc3339("/transaction/payment_date");
+    matches!((begun, paid), (Some(begun), Some(paid)) if paid.millis() - begun.millis() >= DAY_MILLIS)
+}
+
+/// A payment of nothing.
+fn if_free(word: String, amount: &Amount) -> String {
+    match amount {
+        Amount::Told(money) if money.minor == 0 => format!("{word}:free"),
+        _ => word,
+    }
 }
 
 /// Of the reasons of a refund (store contract, 3.8) only a chargeback means something else.
@@ -274,167 +361,5 @@ fn key_of(amount: &Amount) -> String {
         Amount::Told(money) => money.to_string(),
         Amount::Unreadable(told) => told.clone(),
         Amount::NotTold => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        money::{Currency, Money},
-        order::{DisputeState, Fact, Refunded},
-        provider::{self, Provider, SourceSettings},
-    };
-    use serde_json::json;
-
-    fn parsed(body: &Value) -> Result<Event, EventError> {
-        let body = body.to_string();
-        let request = Request {
-            headers: &[],
-            body: body.as_bytes(),
-        };
-        let settings = SourceSettings::default();
-        let project = ProjectId::new(308_077).expect("id");
-        let events = provider::read(Provider::Reference, request, project, &settings, "hash");
-        events.map(|mut events| events.remove(0))
-    }
-
-    fn paid(attempt: &str, amount: &str) -> Option<Fact> {
-        let usd = Currency::new("USD").expect("code");
-        Some(Fact::paid(
-            AttemptId::new(attempt).expect("attempt"),
-            Money::parse(amount, usd).expect("amount"),
-        ))
-    }
-
-    #[test]
-    fn order_paid_and_its_payment_name_the_same_attempt() {
-        let order_paid = parsed(&json!({
-            "notification_type": "order_paid",
-            "order": {"id": 7, "invoice_id": "42", "amount": "1.9900", "currency": "USD"},
-            "billing": {"settings": {"project_id": 308_077}},
-        }))
-        .expect("order_paid");
-        let payment = parsed(&json!({
-            "notification_type": "payment",
-            "settings": {"project_id": 308_077},
-            "purchase": {"total": {"amount": 1.99, "currency": "USD"}},
-            "transaction": {"id": 42},
-        }))
-        .expect("payment");
-        assert_eq!(order_paid.fact, paid("42", "1.99"));
-        assert_eq!(payment.fact, order_paid.fact);
-        assert_eq!(
-            payment.subject,
-            Subject::Attempt(AttemptId::new("42").expect("attempt"))
-        );
-        assert_ne!(payment.dedup_key, order_paid.dedup_key);
-    }
-
-    #[test]
-    fn refuses_what_it_cannot_read() {
-        let table = [
-            (json!({"order": {}}), EventError::Field("notification_type")),
-            (json!([]), EventError::Field("notification_type")),
-            (
-                json!({"notification_type": "order_paid"}),
-                EventError::Field("order.id"),
-            ),
-            (
-                json!({"notification_type": "order_paid", "order": {"id": 0}}),
-                EventError::Field("order.id"),
-            ),
-            (
-                json!({"notification_type": "order_paid", "order": {"id": 1, "currency": "USD"}}),
-                EventError::Field("order.amount"),
-            ),
-            (
-                json!({"notification_type": "payment", "settings": {"project_id": 1}}),
-                EventError::Project {
-                    got: 1,
-                    expected: 308_077,
-                },
-            ),
-            (
-                json!({"notification_type": "user_validation", "user": {}}),
-                EventError::Field("user.id"),
-            ),
-        ];
-        for (body, error) in table {
-            assert_eq!(parsed(&body), Err(error), "{body}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_kind_is_kept_without_effect() {
-        let event = parsed(&json!({"notification_type": "redeem_key"})).expect("event");
-        assert_eq!(event.subject, Subject::Unknown);
-        assert_eq!(event.dedup_key.as_deref(), Some("redeem_key:hash"));
-    }
-
-    #[test]
-    fn what_goes_back_and_what_is_disputed() {
-        let attempt = || AttemptId::new("42").expect("attempt");
-        let refunded = |refund: Option<&str>, amount| Fact::Refunded {
-            attempt: attempt(),
-            refund: refund.map(|id| RefundId::new(id).expect("id")),
-            amount,
-        };
-        let disputed = |state| Fact::Disputed {
-            attempt: attempt(),
-            state,
-            amount: None,
-            dispute: None,
-        };
-        let half = Money::parse("0.5", Currency::new("USD").expect("code")).expect("amount");
-        let of_payment = |kind: &str, code: u8| {
-            json!({ "notification_type": kind, "transaction": { "id": 42 },
-                "purchase": { "total": { "amount": 0.5, "currency": "USD" } },
-                "refund_details": { "code": code } })
-        };
-        let dispute = |kind: &str, status: &str| {
-            json!({ "notification_type": "dispute", "action": "updating", "transaction": { "id": 42 },
-                "dispute": { "type": kind, "status": status } })
-        };
-        let canceled = |code: u8| {
-            json!({ "notification_type": "order_canceled", "order": { "id": 7, "invoice_id": "42" },
-                "billing": { "refund_details": { "code": code } } })
-        };
-        for (body, fact) in [
-            (
-                of_payment("refund", 1),
-                Some(refunded(None, Refunded::Whole)),
-            ),
-            (of_payment("refund", 2), Some(disputed(DisputeState::Lost))),
-            (
-                of_payment("partial_refund", 9),
-                Some(refunded(Some("hash"), Refunded::Part(half))),
-            ),
-            (canceled(1), Some(refunded(None, Refunded::Whole))),
-            (canceled(2), Some(disputed(DisputeState::Lost))),
-            (
-                dispute("retrieval", "new"),
-                Some(disputed(DisputeState::Inquiry)),
-            ),
-            (
-                dispute("1st_time_chargeback", "new"),
-                Some(disputed(DisputeState::Opened)),
-            ),
-            (
-                dispute("1st_time_chargeback", "won"),
-                Some(disputed(DisputeState::Won)),
-            ),
-            (
-                dispute("1st_time_chargeback", "lost"),
-                Some(disputed(DisputeState::Lost)),
-            ),
-            (dispute("1st_time_chargeback", "in_work"), None),
-            (
-                json!({ "notification_type": "ps_declined", "transaction": { "id": 42 } }),
-                Some(Fact::PaymentFailed { attempt: attempt() }),
-            ),
-        ] {
-            assert_eq!(parsed(&body).expect("event").fact, fact, "{body}");
-        }
     }
 }

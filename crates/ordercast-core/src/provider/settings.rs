@@ -53,9 +53,22 @@ pub struct StandardFields {
     pub amount_unit: AmountUnit,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
+    /// The refund's id; without it a refund is named by its message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund_id: Option<String>,
-    /// When it happened, RFC 3339 or seconds.
+    /// Of a payment that is taken in parts, the part's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute_id: Option<String>,
+    /// What the sender's checkout asked for, in the units of `amount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<String>,
+    /// Test or live money: a text such as `test`, or a boolean, true for live money, or for test money
+    /// where its name has `test` or `sandbox` in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// When it happened, RFC 3339, or seconds or milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurred_at: Option<String>,
 }
@@ -135,6 +148,10 @@ impl StandardFields {
             self.amount.as_ref(),
             self.currency.as_ref(),
             self.refund_id.as_ref(),
+            self.capture_id.as_ref(),
+            self.dispute_id.as_ref(),
+            self.total.as_ref(),
+            self.mode.as_ref(),
             self.occurred_at.as_ref(),
         ];
         all.into_iter()

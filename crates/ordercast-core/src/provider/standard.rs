@@ -2,14 +2,14 @@
 //! of the source.
 
 use super::{
-    EventError, Request, SourceSettings,
+    Amount, EventError, Mapping, Meaning, Provider, Request, SourceSettings,
     json::Json,
     secret::SecretRule,
-    settings::AmountUnit,
+    settings::{AmountUnit, StandardFields},
     signature::{Unverified, is_base64, matching, recent, required},
     told::{Told, ToldRefund},
 };
-use crate::Timestamp;
+use crate::{Timestamp, ids::RefundId, order::Mode};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD},
@@ -113,34 +113,80 @@ pub fn read(
         .fields
         .as_ref()
         .ok_or(EventError::Field("the source's fields"))?;
-    let at = |pointer: &Option<String>| pointer.clone().unwrap_or_default();
-    let (amount, currency) = (at(&fields.amount), at(&fields.currency));
-    let amount = match fields.amount_unit {
-        AmountUnit::Minor => body.minor(&amount, &currency),
-        AmountUnit::Decimal => body.decimal(&amount, &currency),
+    let word = body.required(&fields.kind, "the word")?;
+    // A dry run may give the name alone.
+    let message = message_id(request)
+        .or(request.header("webhook-id"))
+        .ok_or(EventError::Field("webhook-id"))?;
+    let told_amount = amount(body, fields, fields.amount.as_ref());
+    let (order, named) = match &fields.order_id {
+        Some(pointer) => body.reference(pointer),
+        None => (None, None),
     };
-    let occurred_at = at(&fields.occurred_at);
+    let of = |pointer: &Option<String>| pointer.clone().unwrap_or_default();
+    // A refund without a name is named by its message: two messages are two refunds.
+    let is_refund = Mapping::new(Provider::Standard, settings).of(&word) == Some(Meaning::Refunded);
+    let told = body.refund(&[&of(&fields.refund_id)]);
+    let by_message = || RefundId::new(message).ok().filter(|_| is_refund);
     Ok(Told {
-        word: body.required(&fields.kind, "the word")?,
-        dedup_key: message_id(request)
-            .or(request.header("webhook-id"))
-            .ok_or(EventError::Field("webhook-id"))?
-            .chars()
-            .take(200)
-            .collect(),
-        order: body.order(&[&at(&fields.order_id)]),
-        named: body.named(&[&at(&fields.order_id)]),
+        dedup_key: message.to_owned(),
+        order,
+        named,
         attempt: body.attempt(&[&fields.attempt_id]),
-        refund: body.refund(&[&at(&fields.refund_id)]),
-        refunded: match &fields.amount {
+        capture: body.capture(&[&of(&fields.capture_id)]),
+        total: amount(body, fields, fields.total.as_ref()),
+        refund: told.or_else(by_message),
+        refunded: match fields.amount {
+            Some(_) => ToldRefund::Part(told_amount.clone()),
             None => ToldRefund::Whole,
-            Some(_) => ToldRefund::Part(amount.clone()),
         },
-        disputed: amount.clone(),
-        amount,
-        occurred_at: body
-            .rfc3339(&occurred_at)
-            .or_else(|| body.seconds(&occurred_at)),
+        dispute: body.dispute(&[&of(&fields.dispute_id)]),
+        disputed: told_amount.clone(),
+        amount: told_amount,
+        mode: mode(body, &of(&fields.mode)),
+        occurred_at: time(body, &of(&fields.occurred_at)),
+        word,
         ..Told::default()
     })
+}
+
+fn amount(body: &Json, fields: &StandardFields, pointer: Option<&String>) -> Amount {
+    let (Some(pointer), Some(currency)) = (pointer, &fields.currency) else {
+        return Amount::NotTold;
+    };
+    match fields.amount_unit {
+        AmountUnit::Minor => body.minor(pointer, currency),
+        AmountUnit::Decimal => body.decimal(pointer, currency),
+    }
+}
+
+/// A text says it; a boolean is true for live money, or for test money where its name says so.
+fn mode(body: &Json, pointer: &str) -> Option<Mode> {
+    let of = |is_test| {
+        if is_test {
+            Mode::Sandbox
+        } else {
+            Mode::Default
+        }
+    };
+    if let Some(flag) = body.flag(pointer) {
+        let name = pointer.rsplit('/').next()?.to_ascii_lowercase();
+        let names_test = name.contains("test") || name.contains("sandbox");
+        return Some(of(flag == names_test));
+    }
+    match body.text(pointer)?.to_ascii_lowercase().as_str() {
+        "test" | "sandbox" => Some(of(true)),
+        "live" | "production" => Some(of(false)),
+        _ => None,
+    }
+}
+
+/// RFC 3339, or a number since 1970: of this century, one of more than eleven digits counts milliseconds.
+fn time(body: &Json, pointer: &str) -> Option<Timestamp> {
+    let number = body.text(pointer).and_then(|text| text.parse::<i64>().ok());
+    match number {
+        Some(millis) if millis >= 100_000_000_000 => Some(Timestamp::from_millis(millis)),
+        Some(seconds) => Some(Timestamp::from_seconds(seconds)),
+        None => body.rfc3339(pointer),
+    }
 }

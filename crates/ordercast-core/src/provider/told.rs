@@ -23,6 +23,8 @@ pub struct Told {
     pub capture: Option<CaptureId>,
     /// What the provider's own checkout asks for, after coupons and tax, if it tells.
     pub total: Amount,
+    /// The same money in another currency, where the provider tells both.
+    pub equivalent: Amount,
     pub refund: Option<RefundId>,
     pub refunded: ToldRefund,
     /// `None`: the provider has no names for disputes.
@@ -39,6 +41,9 @@ pub struct Told {
     /// Why the payment is about no order of ours, whatever it names: completes "it is ...".
     pub foreign: Option<&'static str>,
 }
+
+/// Why a renewal that repeats what its first payment was told is about no order.
+pub const RENEWAL: &str = "a later payment of a subscription";
 
 /// Of words and keys: longer ones are cut or hashed.
 const TEXT_BYTES_MAX: usize = 200;
@@ -109,6 +114,7 @@ impl Told {
                     amount: *amount,
                     capture: self.capture.clone(),
                     total: self.total.money(),
+                    equivalent: self.equivalent.money(),
                 },
             },
             Meaning::CaptureFailed => Fact::CaptureFailed {
