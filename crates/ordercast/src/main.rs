@@ -14,6 +14,8 @@ mod project_api;
 mod serve;
 mod token;
 mod trigger;
+mod trust;
+mod tunnel;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -55,7 +57,7 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Receive a project's events here, and forward them to a backend under development
     Listen(listen::ListenArgs),
-    /// Send what the reference provider would, well behaved or not
+    /// Send what a payment provider would, well behaved or not
     Trigger(trigger::TriggerArgs),
     /// Ask what a provider's webhook would change
     #[command(subcommand)]

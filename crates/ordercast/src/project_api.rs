@@ -3,11 +3,15 @@
 use crate::{
     demo::start::{DATA_DIR, Keys},
     hidden::Hidden,
+    tunnel::Tunnel,
 };
 use anyhow::{Context, bail};
 use clap::Args;
 use ordercast_core::ProjectId;
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{
+    Method, RequestBuilder, Response,
+    header::{HOST, HeaderMap},
+};
 use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 
@@ -16,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(40);
 
 #[derive(Clone, Debug, Args)]
 pub struct ProjectArgs {
-    /// Base of the server, http; from elsewhere use a tunnel
+    /// Base of the server
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
     /// The project
@@ -33,13 +37,13 @@ pub struct ProjectArgs {
     /// Where the demo keeps its keys
     #[arg(long, value_name = "FOLDER", default_value = DATA_DIR)]
     data_dir: PathBuf,
+    /// Certificates to trust beside the system's, PEM, for a server with one of its own
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 impl ProjectArgs {
     pub fn api(&self) -> anyhow::Result<ProjectApi> {
-        if !self.url.starts_with("http://") {
-            bail!("--url must begin with http://; for a remote server open a tunnel to it");
-        }
         let api_key = match &self.api_key {
             Some(key) => key.as_str().to_owned(),
             None => {
@@ -51,11 +55,34 @@ impl ProjectArgs {
                     .api_key
             }
         };
+        let Way { http, base } = self.way()?;
         Ok(ProjectApi {
-            http: reqwest::Client::builder().timeout(TIMEOUT).build()?,
-            base: self.url.trim_end_matches('/').to_owned(),
+            http,
+            base,
             project: self.project,
             api_key,
+        })
+    }
+
+    /// The way to the server: over a tunnel of our own where it speaks TLS.
+    pub fn way(&self) -> anyhow::Result<Way> {
+        let mut headers = HeaderMap::new();
+        let base = if self.url.starts_with("https://") {
+            let tunnel = Tunnel::open(&self.url, self.ca.as_deref())?;
+            headers.insert(HOST, tunnel.host);
+            tunnel.base
+        } else if self.url.starts_with("http://") {
+            self.url.clone()
+        } else {
+            bail!("--url {}: must begin with http:// or https://", self.url);
+        };
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .timeout(TIMEOUT)
+            .build()?;
+        Ok(Way {
+            http,
+            base: base.trim_end_matches('/').to_owned(),
         })
     }
 
@@ -72,8 +99,16 @@ impl ProjectArgs {
             project: ProjectId::new(project).expect("id"),
             api_key: api_key.parse().ok(),
             data_dir: PathBuf::new(),
+            ca: None,
         }
     }
+}
+
+/// How the server is reached.
+pub struct Way {
+    pub http: reqwest::Client,
+    /// Without a slash at its end.
+    pub base: String,
 }
 
 pub struct ProjectApi {
@@ -97,7 +132,7 @@ impl ProjectApi {
         let answer = request
             .send()
             .await
-            .context("cannot reach the server; see --url")?;
+            .context("cannot reach the server; see --url, and --ca for a certificate of its own")?;
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);

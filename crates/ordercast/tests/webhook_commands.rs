@@ -370,3 +370,73 @@ fn what_found_no_order_is_listed_matched_and_dismissed() {
     let said = String::from_utf8_lossy(&twice.stderr);
     assert!(said.contains("there is nothing left to do"), "{said}");
 }
+
+/// What each provider has to say, of an order of its own: told as its real one would tell it.
+#[test]
+fn every_provider_is_told_what_to_say() {
+    let demo = Demo::start();
+    let trigger = |provider: &str, args: &[&str]| {
+        let common = ["trigger", "--provider", provider, "--make-source"];
+        let answering = ["--answer-on", "127.0.0.1:0"];
+        text(&demo.run(&[&common[..], args, &answering[..]].concat()))
+    };
+    for provider in [
+        "reference",
+        "stripe",
+        "adyen",
+        "paddle",
+        "lemon_squeezy",
+        "mollie",
+        "mollie_next",
+        "razorpay",
+        "coinbase_commerce",
+        "coinbase_business",
+        "tebex",
+        "standard",
+    ] {
+        let order = demo.order();
+        let said = trigger(provider, &["paid", "--live-mode", "--order", &order]);
+        assert!(said.contains("new -> paid"), "{provider}: {said}");
+        // Coinbase Commerce gives nothing back.
+        if provider != "coinbase_commerce" {
+            let order = demo.order();
+            let wanted = ["paid", "--live-mode", "--refund", "--order", &order];
+            let said = trigger(provider, &wanted);
+            assert!(said.contains("new -> canceled"), "{provider}: {said}");
+        }
+        if provider != "mollie" {
+            let order = demo.order();
+            let said = trigger(provider, &["paid", "--bad-signature", "--order", &order]);
+            assert!(
+                said.contains("401") && said.contains("new -> new"),
+                "{provider}: {said}"
+            );
+        }
+    }
+    // Its certificate is nobody else's.
+    let order = demo.order();
+    let said = trigger("paypal", &["paid", "--live-mode", "--order", &order]);
+    assert!(said.contains("asked about, not sent"), "{said}");
+    assert!(said.contains("new -> paid"), "{said}");
+}
+
+#[test]
+fn what_a_provider_cannot_say_is_answered_with_what_it_can() {
+    let demo = Demo::start();
+    let listed = text(&demo.run(&["trigger", "--list", "--provider", "tebex"]));
+    assert!(listed.contains("payment.dispute.opened"), "{listed}");
+    let order = demo.order();
+    let say = |args: &[&str]| {
+        let output = demo.run(&[&["trigger", "--order", &order], args].concat());
+        assert!(!output.status.success());
+        text(&output)
+    };
+    let said = say(&["order_paid", "--provider", "stripe", "--make-source"]);
+    assert!(said.contains("payment_intent.succeeded"), "{said}");
+    let said = say(&["paid", "--provider", "stripe"]);
+    assert!(said.contains("--make-source"), "{said}");
+    let said = say(&["paid", "--provider", "strip"]);
+    assert!(said.contains("must be one of"), "{said}");
+    let said = say(&["paid", "--amount", "1,99"]);
+    assert!(said.contains("\"1,99\" is no amount of USD"), "{said}");
+}

@@ -1,8 +1,8 @@
 //! How the generator reaches the server under load: TCP, in TLS where the server speaks it.
 
+use crate::trust::client_config;
 use anyhow::Context;
 use std::{
-    fs,
     net::{IpAddr, SocketAddr},
     path::Path,
     sync::Arc,
@@ -10,12 +10,7 @@ use std::{
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::{
     TlsConnector,
-    rustls::{
-        ClientConfig, RootCertStore,
-        client::Resumption,
-        crypto::aws_lc_rs,
-        pki_types::{CertificateDer, ServerName, pem::PemObject},
-    },
+    rustls::{ClientConfig, client::Resumption, pki_types::ServerName},
 };
 use tokio_tungstenite::MaybeTlsStream;
 
@@ -34,21 +29,7 @@ impl Dialer {
 
     /// `trusted`: a PEM file of certificates beside those that the system trusts.
     pub fn tls(address: SocketAddr, host: &str, trusted: Option<&Path>) -> anyhow::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if let Some(file) = trusted {
-            let pem = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
-                let certificate = certificate
-                    .with_context(|| format!("{} is not PEM of certificates", file.display()))?;
-                roots.add(certificate)?;
-            }
-        }
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut config = client_config(trusted)?;
         // Thousands of buyers who have not been here before: each pays for a whole handshake.
         config.resumption = Resumption::disabled();
         let name = ServerName::try_from(host.to_owned())

@@ -1,6 +1,6 @@
 //! `ordercast inbox dry-run`: what a provider's webhook would change, and why not.
 
-use crate::project_api::ProjectArgs;
+use crate::project_api::{ProjectApi, ProjectArgs};
 use anyhow::{Context, bail};
 use clap::Args;
 use ordercast_core::ids::SourceId;
@@ -67,19 +67,32 @@ pub async fn run(args: DryRunArgs) -> anyhow::Result<()> {
     let body = read(&args.file)?;
     let headers: BTreeMap<_, _> = args.headers.iter().cloned().collect();
     let api = args.project.api()?;
-    let request = api
-        .request(Method::POST, "inbox/dry-run")
-        .json(&json!({ "source": args.source, "body": body, "headers": headers }));
-    let answer: Value = api.send(request).await?.json().await?;
+    let answer = ask(&api, &args.source, &body, &headers).await?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(());
     }
-    let answer: Answer = serde_json::from_value(answer).context("the answer is not understood")?;
-    for would in &answer.events {
-        print!("{}", shown(would));
-    }
+    print!("{}", rendered(answer)?);
     Ok(())
+}
+
+/// What a body would change: the server's answer.
+pub async fn ask(
+    api: &ProjectApi,
+    source: &SourceId,
+    body: &str,
+    headers: &BTreeMap<String, String>,
+) -> anyhow::Result<Value> {
+    let request = api
+        .request(Method::POST, "inbox/dry-run")
+        .json(&json!({ "source": source, "body": body, "headers": headers }));
+    Ok(api.send(request).await?.json().await?)
+}
+
+/// The answer for people, some lines for each event.
+pub fn rendered(answer: Value) -> anyhow::Result<String> {
+    let answer: Answer = serde_json::from_value(answer).context("the answer is not understood")?;
+    Ok(answer.events.iter().map(shown).collect())
 }
 
 /// A newline at the end is a file's, not the provider's; signatures are not looked at.

@@ -1,6 +1,6 @@
 //! `ordercast inbox`: what providers sent, what became of it, and what people do with the rest.
 
-mod dry_run;
+pub mod dry_run;
 mod settle;
 
 use clap::Subcommand;
