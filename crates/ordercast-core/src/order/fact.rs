@@ -4,7 +4,7 @@ use super::{DisputeState, Mode, PriceRule, RefundSize};
 use crate::{
     Timestamp,
     ids::{AttemptId, CaptureId, DisputeId, RefundId, SourceId},
-    money::Money,
+    money::{Currency, Money},
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

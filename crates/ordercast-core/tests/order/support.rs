@@ -99,6 +99,7 @@ pub fn captured(name: &str, id: &str, minor: i64) -> Input {
         amount: usd(minor),
         capture: Some(CaptureId::new(id).expect("id")),
         total: None,
+        equivalent: None,
     })
 }
 
@@ -117,6 +118,7 @@ pub fn paid_total(name: &str, total: Money) -> Fact {
         amount: total,
         capture: None,
         total: Some(total),
+        equivalent: None,
     }
 }
 

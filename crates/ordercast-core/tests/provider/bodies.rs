@@ -2,13 +2,10 @@
 
 use ordercast_core::{
     ProjectId,
-    ids::{AttemptId, DisputeId, RefundId},
+    ids::{AttemptId, DisputeId},
     money::{Currency, Money},
-    order::{DisputeState, Fact, Refunded},
-    provider::{
-        AmountUnit, Event, EventError, Meaning, Provider, Request, SourceSettings, StandardFields,
-        Subject, mollie_payment, read,
-    },
+    order::{DisputeState, Fact},
+    provider::{Event, EventError, Meaning, Provider, Request, SourceSettings, Subject, read},
 };
 use serde_json::{Value, json};
 
@@ -42,25 +39,12 @@ pub fn attempt(id: &str) -> AttemptId {
     AttemptId::new(id).expect("id")
 }
 
-pub fn refund(id: &str) -> Option<RefundId> {
-    Some(RefundId::new(id).expect("id"))
-}
-
 pub fn money(minor: i64, currency: &str) -> Money {
     Money::new(minor, Currency::new(currency).expect("code")).expect("range")
 }
 
 pub fn paid(id: &str, minor: i64, currency: &str) -> Fact {
     Fact::paid(attempt(id), money(minor, currency))
-}
-
-pub fn disputed(id: &str, state: DisputeState) -> Fact {
-    Fact::Disputed {
-        attempt: attempt(id),
-        state,
-        amount: None,
-        dispute: None,
-    }
 }
 
 pub fn named_dispute(id: &str, dispute: &str, state: DisputeState) -> Fact {
@@ -72,17 +56,16 @@ pub fn named_dispute(id: &str, dispute: &str, state: DisputeState) -> Fact {
     }
 }
 
-pub fn part(id: &str, of: &str, minor: i64, currency: &str) -> Fact {
-    Fact::Refunded {
-        attempt: attempt(of),
-        refund: refund(id),
-        amount: Refunded::Part(money(minor, currency)),
-    }
-}
-
 /// The fact, the order that it names, and the dedup key.
 pub fn check(provider: Provider, body: &Value, fact: Option<Fact>, order: Option<u32>) {
-    let event = event(provider, body);
+    let mut event = event(provider, body);
+    // What the provider's checkout asked for has tests of its own.
+    if let Some(Fact::Paid {
+        total, equivalent, ..
+    }) = &mut event.fact
+    {
+        (*total, *equivalent) = (None, None);
+    }
     assert_eq!(event.fact, fact, "{provider:?} {}", event.kind);
     let named = match event.subject {
         Subject::Order { order, .. } => Some(order.get()),

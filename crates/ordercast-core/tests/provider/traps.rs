@@ -1,7 +1,7 @@
 //! Where providers surprise: what the tables of the contract say in a clause, and what is easily
 //! mistaken for something else.
 
-use crate::bodies::{attempt, check, event, events, money, named_dispute, paid, part, refund};
+use crate::bodies::{attempt, check, event, events, money, named_dispute, paid};
 use ordercast_core::{
     order::{DisputeState, Fact, Refunded},
     provider::{Event, Meaning, Provider, SourceSettings, Subject, mollie_payment},
