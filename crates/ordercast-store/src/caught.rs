@@ -25,6 +25,11 @@ pub fn is_deciding() -> bool {
     IS_DECIDING.get()
 }
 
+/// Shows the counter before there is anything to count.
+pub(crate) fn describe() {
+    metrics::counter!("ordercast_panics_total").increment(0);
+}
+
 /// The caller must drop all that `decide` may have changed when it fails.
 ///
 /// # Errors

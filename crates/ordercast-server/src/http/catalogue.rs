@@ -19,7 +19,7 @@ use ordercast_core::{
     ProjectId, Sku,
     access::{Action, Object},
     catalogue::{Attribute, CatalogueItem, ItemPrice, ItemVirtualPrice, Listed},
-    money::{Currency, Money},
+    money::{Currency, Money, currency_in_use},
     order::ItemKind,
     virtual_currency::VirtualAmount,
 };
@@ -81,6 +81,7 @@ pub struct ItemBody {
 struct PriceBody {
     #[schema(max_length = 40, pattern = r"^[0-9]+(\.[0-9]+)?$", example = "1.99")]
     amount: String,
+    #[serde(deserialize_with = "currency_in_use")]
     currency: Currency,
     /// Higher, or the same: no discount.
     #[schema(max_length = 40, pattern = r"^[0-9]+(\.[0-9]+)?$", example = "2.99")]

@@ -14,8 +14,13 @@ use super::{
     secrets::Secrets,
 };
 use crate::{
-    Change, Committed, DeliveryBell, Failure, Outcome, Submission, cache::OrderCache,
-    caught::caught, change::Reply, fair::FairQueue, recent::RecentChannels, watch::Watches,
+    Change, Committed, DeliveryBell, Failure, Outcome, Submission,
+    cache::OrderCache,
+    caught::{self, caught},
+    change::Reply,
+    fair::FairQueue,
+    recent::RecentChannels,
+    watch::Watches,
 };
 use metrics::counter;
 use ordercast_core::{OrderId, ProjectId, Timestamp};
@@ -100,6 +105,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
     /// Until every handle of the store is gone, or the database fails. In the latter case the queue
     /// is closed, which is how the server learns of it.
     pub(super) fn run(mut self, queue: &FairQueue<Job>) {
+        caught::describe();
         let mut jobs = Vec::with_capacity(BATCH_MAX);
         while queue.take_many(&mut jobs, BATCH_MAX) > 0 {
             if let Err(error) = self.write_all(&mut jobs) {
