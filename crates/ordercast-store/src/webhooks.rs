@@ -103,7 +103,7 @@ pub struct NewEndpoint {
     pub project: ProjectId,
     /// Its `completes` is filled in by the writer.
     pub settings: EndpointSettings,
-    /// `None`: if it is told of paid orders and no other endpoint completes.
+    /// `None`: if it is told of paid orders, and is in a reference mode or no other endpoint completes.
     pub completes: Option<bool>,
     pub headers: CustomHeaders,
     pub secret: Secret,

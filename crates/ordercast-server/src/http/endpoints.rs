@@ -76,7 +76,8 @@ struct CreateBody {
     asymmetric: bool,
     /// Whether what it accepts counts as taken by the shop: an event is acknowledged, and a paid order
     /// may become `done`, once every endpoint that completes has it. Needs `orders:write`. Without it:
-    /// true, if it is told of paid orders, no other endpoint completes and the key has `orders:write`.
+    /// true, if it is told of paid orders, is in a reference mode or the first to complete, and the key
+    /// has `orders:write`.
     completes: Option<bool>,
     /// Sent with every request, at most 10. Not those of the signature (`webhook-…`, `svix-…`, in a
     /// reference mode `authorization`), of the body or of the connection. Values are not shown again.

@@ -79,6 +79,24 @@ async fn a_notifier_beside_the_fulfilment_completes_nothing() {
     );
 }
 
+/// Also when the chat came first: both must have it then.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_speaks_the_vendors_words_fulfils() {
+    let f = start().await;
+    let receiver = Receiver::start().await;
+    for (mode, types, completes) in [
+        ("standard", json!(["order.refunded"]), false),
+        ("standard", json!([]), true),
+        ("standard", json!([]), false),
+        ("reference_combined", json!([]), true),
+        ("reference_separate", json!(["payment"]), false),
+    ] {
+        let asked = json!({ "mode": mode, "event_types": types });
+        let made = endpoint(&f, &receiver, asked).await;
+        assert_eq!(made["completes"], completes, "{mode} {types}");
+    }
+}
+
 /// What the shop takes by itself is settled at its fulfilment, and told to the chat all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledgement_does_not_silence_a_notifier() {

@@ -18,7 +18,7 @@ use crate::{
 };
 use ordercast_core::{
     ProjectId, Timestamp,
-    delivery::{CustomHeaders, Notification},
+    delivery::{CustomHeaders, Mode, Notification},
     ids::{EndpointId, SecretId},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -50,11 +50,13 @@ pub(super) fn create(
         return Ok(Outcome::Webhooks(WebhookOutcome::TooMany { limit }));
     }
     let receivers = batch.receivers(project)?;
-    let has_completing = || receivers.iter().any(|known| known.settings.completes);
+    let is_first = || !receivers.iter().any(|known| known.settings.completes);
+    // Whoever speaks the vendor's words to a shop speaks to what fulfils its orders.
+    let fulfils = || new.settings.mode != Mode::Standard || is_first();
     let settings = EndpointSettings {
         completes: new
             .completes
-            .unwrap_or_else(|| new.settings.hears_of_sales() && !has_completing()),
+            .unwrap_or_else(|| new.settings.hears_of_sales() && fulfils()),
         ..new.settings.clone()
     };
     batch.connection.execute(
