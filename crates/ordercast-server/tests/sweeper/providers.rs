@@ -268,3 +268,49 @@ async fn razorpays_payments_since_the_order_was_made_are_looked_through_for_it()
     assert_eq!(asked(|order| payment(order, 0)).await, Status::Paid);
     assert_ne!(asked(|order| payment(order, 199)).await, Status::Paid);
 }
+#[tokio::test]
+async fn coinbases_newest_charges_are_looked_through_for_the_order() {
+    let api = |order: &Order| {
+        let money = json!({ "local": { "amount": "1.99", "currency": "USD" },
+            "crypto": { "amount": "0.001", "currency": "ETH" } });
+        let charge = json!({ "code": "ABCD1234", "id": "f765421f2", "metadata": { "order_id": order.id.to_string() },
+            "pricing": { "local": { "amount": "1.99", "currency": "USD" } }, "pricing_type": "fixed_price",
+            "timeline": [{ "status": "NEW", "time": "2023-11-14T22:13:20Z" },
+                         { "status": "COMPLETED", "time": "2023-11-14T22:14:00Z" }],
+            "payments": [{ "network": "ethereum", "transaction_id": "0xe02", "status": "CONFIRMED", "value": money }] });
+        Api::of(Provider::CoinbaseCommerce)
+            .key(KEY, "x-cc-api-key", KEY)
+            .answers("/charges", json!({ "data": [charge] }))
+    };
+    assert_eq!(asked(api).await, Status::Paid);
+}
+
+#[tokio::test]
+async fn lemon_squeezy_is_asked_about_the_order_of_its_own_that_was_heard_of() {
+    let attributes = json!({ "status": "paid", "total": 199, "currency": "USD", "refunded_amount": 0,
+        "test_mode": false, "updated_at": "2023-11-14T22:14:00.000000Z" });
+    let api = |_: &Order| {
+        Api::of(Provider::LemonSqueezy).heard("4711").answers(
+            "/v1/orders/4711",
+            json!({ "data": { "type": "orders", "id": "4711", "attributes": attributes } }),
+        )
+    };
+    assert_eq!(asked(api).await, Status::Paid);
+}
+
+#[tokio::test]
+async fn tebex_is_asked_about_the_transaction_that_was_heard_of() {
+    let api = |status: &'static str| {
+        move |_: &Order| {
+            Api::of(Provider::Tebex)
+                .key(KEY, "x-tebex-secret", KEY)
+                .heard("tbx-1a2b")
+                .answers(
+                    "/payments/tbx-1a2b",
+                    json!({ "id": 1, "status": status, "amount": "1.99", "currency": { "iso_4217": "USD" } }),
+                )
+        }
+    };
+    assert_eq!(asked(api("Complete")).await, Status::Paid);
+    assert_ne!(asked(api("Refund")).await, Status::Paid);
+}
