@@ -4,6 +4,9 @@
 import http from 'node:http';
 import https from 'node:https';
 
+/** Headers that differ between any two answers. */
+const OF_EACH_ANSWER = ['date', 'x-request-id'];
+
 export function request(server, method, path, { headers = {}, body } = {}) {
   return new Promise((resolve, reject) => {
     const outgoing = (server.isSecure ? https : http).request(
@@ -32,12 +35,12 @@ class Answer {
     return JSON.parse(this.text);
   }
 
-  /** Everything but the date: two answers with the same bytes tell a prober nothing. */
+  /** Everything but the date and the request's id: two answers with the same bytes tell a prober nothing. */
   bytes() {
     const lines = [String(this.status)];
     for (let at = 0; at < this.rawHeaders.length; at += 2) {
       const [name, value] = this.rawHeaders.slice(at, at + 2);
-      if (name.toLowerCase() !== 'date') lines.push(`${name}: ${value}`);
+      if (!OF_EACH_ANSWER.includes(name.toLowerCase())) lines.push(`${name}: ${value}`);
     }
     return [...lines, '', this.text].join('\n');
   }
