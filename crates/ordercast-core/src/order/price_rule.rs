@@ -18,7 +18,6 @@ pub enum PriceRule {
 }
 
 impl PriceRule {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
     #[must_use]
     pub const fn is_exact(&self) -> bool {
         matches!(self, Self::Exact)
