@@ -32,7 +32,7 @@ pub struct Problem {
     is_for_now: bool,
     /// The limit that the caller is over.
     #[serde(skip)]
-    over: Option<TooMany>,
+    over: Option<Box<TooMany>>,
     #[serde(flatten)]
     #[schema(ignore)]
     pub members: Map<String, serde_json::Value>,
@@ -68,7 +68,7 @@ impl Problem {
     /// Over which limit, if it is one of a rate.
     #[must_use]
     pub fn over(&self) -> Option<TooMany> {
-        self.over
+        self.over.as_deref().copied()
     }
 
     #[must_use]
@@ -143,7 +143,7 @@ impl Problem {
 impl From<TooMany> for Problem {
     fn from(too_many: TooMany) -> Self {
         Self {
-            over: Some(too_many),
+            over: Some(Box::new(too_many)),
             ..Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "rate_limited",
@@ -218,7 +218,7 @@ impl IntoResponse for Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         if self.is_for_now {
-            say_when(headers, self.over);
+            say_when(headers, self.over.as_deref().copied());
         }
         match status {
             StatusCode::UNAUTHORIZED => {

@@ -647,11 +647,7 @@ async fn every_statement_finds_its_rows_by_an_index_and_every_index_is_used() {
     let mut used = BTreeSet::new();
     let mut wrong = Vec::new();
     let queries = ran.iter().filter(|sql| {
-        let word = sql
-            .trim_start()
-            .split_whitespace()
-            .next()
-            .unwrap_or_default();
+        let word = sql.split_whitespace().next().unwrap_or_default();
         ["SELECT", "UPDATE", "DELETE", "INSERT"].contains(&word) && !sql.contains("sqlite_schema")
     });
     for sql in queries {

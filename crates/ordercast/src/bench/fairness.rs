@@ -110,7 +110,7 @@ pub async fn run(args: &FairnessArgs) -> anyhow::Result<()> {
                 "{:.2} ms alone, {:.2} ms beside it",
                 quiet[door], loud[door]
             );
-            Figure::new(*name, "x", ratios, beside)
+            Figure::new(name, "x", ratios, beside)
         });
     let mut figures: Vec<_> = figures.collect();
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
