@@ -112,6 +112,32 @@ async fn a_report_without_a_signature_takes_nothing_from_a_payment_beside_it() {
     assert_eq!(kinds, ["AUTHORISATION:true", "REPORT_AVAILABLE"], "{kept}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn captures_in_parts_add_up_and_one_that_fails_is_out_again() {
+    let f = start().await;
+    let source_body = json!({ "provider": "adyen", "secret": ADYEN_KEY, "mapping": { "AUTHORISATION:true": "authorized" } });
+    let path = source(&f, source_body).await;
+    let id = f.create_order("alice").await;
+    for (code, reference, of, minor, status, net) in [
+        ("AUTHORISATION", "A", "", 199, "new", "0.00"),
+        ("CAPTURE", "C1", "A", 120, "new", "1.20"),
+        ("CAPTURE", "C2", "A", 79, "paid", "1.99"),
+        // The card scheme refused the second one after all.
+        ("CAPTURE_FAILED", "C2", "A", 79, "paid", "1.20"),
+    ] {
+        let item = signed(item(code, reference, of, id, minor));
+        assert_eq!(adyen(&f, &path, &[item]).await, StatusCode::OK);
+        let found = order(&f, id).await;
+        let seen = (&found["status"], &found["net_paid"]["amount"]);
+        assert_eq!(
+            seen,
+            (&json!(status), &json!(net)),
+            "{code} {reference}: {found}"
+        );
+    }
+    assert_eq!(order(&f, id).await["flags"], json!(["capture_failed"]));
+}
+
 /// Authorised 10.00 and captured the order's 1.99: Stripe's older versions call the rest a refund.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stripe_releases_of_an_authorisation_is_no_refund() {
