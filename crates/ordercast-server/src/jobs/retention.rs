@@ -101,11 +101,9 @@ pub async fn prune_by(
     let mut total = 0;
     for what in Prune::ALL {
         let by = match what {
-            Prune::Idempotency | Prune::Inbox => guards,
-            Prune::Publications
-            | Prune::Deliveries
-            | Prune::OperatorEvents
-            | Prune::GuestOrders => now,
+            // An order that is gone cannot be paid any more.
+            Prune::Idempotency | Prune::Inbox | Prune::GuestOrders => guards,
+            Prune::Publications | Prune::Deliveries | Prune::OperatorEvents => now,
         };
         if let Some(kept) = keep.of(what) {
             total += prune_all(store, now, what, by.minus(kept)).await?;

@@ -614,6 +614,11 @@ impl<'a> Batch<'a> {
         Ok(settings.is_some_and(|settings| settings.complete_on_ack))
     }
 
+    /// The time by which what guards money grows old, see [`identity::HighWater::guard_time`].
+    pub(super) const fn guard_time(&self) -> Timestamp {
+        self.guard_time
+    }
+
     pub(super) const fn epoch(&self) -> &Epoch {
         &self.epoch
     }

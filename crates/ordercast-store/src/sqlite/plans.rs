@@ -9,7 +9,7 @@ use crate::{
     InboxChange, InboxEntry, InboxFilter, InboxState, KeyFamily, NewCredential, NewEndpoint,
     NewOrder, NewProject, OldKey, Outcome, Provider, Prune, Range, Rendered, RequestKey, Scope,
     Secret, Settings, Store, StorefrontChange, Submission, SweepWindow, TokenEnd, TokenKind,
-    WebhookChange, WebhookOutcome,
+    Transmission, WebhookChange, WebhookOutcome,
     list::{OrderFilter, Place},
     search::OrderSearch,
     storefront::{BalanceChange, BalanceEdit, CartChange, CartEdit, CartLine, NewSession},
@@ -167,8 +167,9 @@ impl Shop {
     }
 
     async fn receive(&self, subject: Subject, fact: Option<Fact>) {
+        let subject_text = format!("{subject:?}");
         let event = Event {
-            dedup_key: Some(format!("{subject:?}")),
+            dedup_key: Some(subject_text.clone()),
             ..Event::new("paid", subject, fact)
         };
         let entry = InboxEntry {
@@ -176,7 +177,10 @@ impl Shop {
             source: source(),
             body: b"{}".to_vec(),
             event: Ok(event),
-            transmission: None,
+            transmission: Some(Transmission {
+                id: subject_text,
+                body_hash: [0; 32],
+            }),
         };
         self.submit(Change::Receive(Box::new(entry))).await;
     }

@@ -28,13 +28,16 @@ pub(super) fn is_first_or_same(
     if let Some(known) = known {
         return Ok(known == transmission.body_hash);
     }
+    // By the guard time, so that a clock that is wrong for a while makes none of them old.
+    let guard_time = batch.guard_time();
+    let old = at.min(guard_time).minus(KEPT);
     batch
         .connection
         .prepare_cached(
             "DELETE FROM transmissions WHERE (source, transmission) IN ( \
              SELECT source, transmission FROM transmissions WHERE at < ?1 ORDER BY at LIMIT ?2)",
         )?
-        .execute((at.minus(KEPT).millis(), FORGOTTEN_AT_ONCE))?;
+        .execute((old.millis(), FORGOTTEN_AT_ONCE))?;
     batch
         .connection
         .prepare_cached(
@@ -45,7 +48,7 @@ pub(super) fn is_first_or_same(
             source.as_str(),
             transmission.id,
             transmission.body_hash,
-            at.millis()
+            at.max(guard_time).millis()
         ])?;
     Ok(true)
 }
