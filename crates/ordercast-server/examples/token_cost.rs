@@ -121,7 +121,7 @@ async fn main() {
         idempotency: None,
     };
     store.submit(submission).await.expect("stored");
-    let auth = Auth::new(store, "root", Reach::Public, Rates::UNLIMITED)
+    let auth = Auth::new(store, "root", Reach::Public, Rates::UNLIMITED, 16 << 20)
         .await
         .expect("auth");
 

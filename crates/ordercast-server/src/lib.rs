@@ -141,8 +141,8 @@ impl Bound {
         let publisher = Publisher::new(&config);
         let to_hub = publisher.clone();
         let vaults = keys::vaults(&config, &database)?;
-        // The rest is for verified tokens.
-        let cache = config.cache() / 16 * 15;
+        // An eighth is for verified tokens.
+        let (cache, tokens) = (config.cache() / 8 * 7, config.cache() / 8);
         let store =
             Store::open_sealed(&database, clock::now(), seed, cache, vaults, move |batch| {
                 to_hub.publish(batch);
@@ -152,6 +152,7 @@ impl Bound {
             &root_key,
             config.jwks_reach(),
             config.rates(),
+            tokens,
         )
         .await?;
         let proxies = Arc::new(config.proxies());

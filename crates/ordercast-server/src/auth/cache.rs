@@ -9,8 +9,8 @@ use ordercast_core::{Timestamp, UserId};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 
-/// Two halves of this: about 20 MB with the longest user ids.
-const HALF_MAX: usize = 32_768;
+/// What one takes with the longest user id.
+const ENTRY_BYTES: usize = 384;
 
 /// SHA-256 over what the token was judged by, and the token.
 pub(super) type Name = [u8; 32];
@@ -27,16 +27,20 @@ pub(super) struct Verified {
 #[derive(Debug)]
 pub(super) struct TokenCache {
     halves: Mutex<Halves>,
+    /// Of each half.
+    entries_max: usize,
     hits: Counter,
     misses: Counter,
     entries: Gauge,
 }
 
-impl Default for TokenCache {
-    fn default() -> Self {
+impl TokenCache {
+    /// Bound: `bytes_max`, of both halves together.
+    pub(super) fn new(bytes_max: usize) -> Self {
         let asked = |result| counter!("ordercast_token_cache_total", "result" => result);
         Self {
             halves: Mutex::default(),
+            entries_max: (bytes_max / 2 / ENTRY_BYTES).max(1),
             hits: asked("hit"),
             misses: asked("miss"),
             entries: gauge!("ordercast_token_cache_entries"),
@@ -58,7 +62,7 @@ impl TokenCache {
             None => halves
                 .old
                 .remove(name)
-                .inspect(|found| halves.put(*name, found.clone())),
+                .inspect(|found| halves.put(*name, found.clone(), self.entries_max)),
         };
         drop(halves);
         let found = found.filter(|found| found.valid_until > now);
@@ -73,7 +77,7 @@ impl TokenCache {
 
     pub(super) fn put(&self, name: Name, verified: Verified) {
         let mut halves = self.halves.lock();
-        halves.put(name, verified);
+        halves.put(name, verified, self.entries_max);
         #[allow(clippy::cast_precision_loss)] // Bounded far below.
         let entries = (halves.young.len() + halves.old.len()) as f64;
         self.entries.set(entries);
@@ -81,8 +85,8 @@ impl TokenCache {
 }
 
 impl Halves {
-    fn put(&mut self, name: Name, verified: Verified) {
-        if self.young.len() >= HALF_MAX {
+    fn put(&mut self, name: Name, verified: Verified, entries_max: usize) {
+        if self.young.len() >= entries_max {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(name, verified);
@@ -92,6 +96,8 @@ impl Halves {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const BYTES: usize = 2 * 1_000 * ENTRY_BYTES;
 
     fn name(number: usize) -> Name {
         let mut name = [0; 32];
@@ -108,7 +114,7 @@ mod tests {
 
     #[test]
     fn an_entry_ends_with_its_token() {
-        let cache = TokenCache::default();
+        let cache = TokenCache::new(BYTES);
         cache.put(name(1), verified(1_000));
         let at = Timestamp::from_millis;
         assert_eq!(cache.get(&name(1), at(999)), Some(verified(1_000)));
@@ -118,18 +124,18 @@ mod tests {
 
     #[test]
     fn is_bounded_and_keeps_what_is_asked_for() {
-        let cache = TokenCache::default();
+        let cache = TokenCache::new(BYTES);
         let now = Timestamp::from_millis(0);
         cache.put(name(0), verified(1));
         cache.put(name(1), verified(1));
-        for number in 2..HALF_MAX * 4 {
+        for number in 2..4_000 {
             cache.put(name(number), verified(1));
-            if number % 1_000 == 0 {
+            if number % 100 == 0 {
                 assert!(cache.get(&name(0), now).is_some(), "after {number}");
             }
         }
         assert!(cache.get(&name(1), now).is_none());
         let halves = cache.halves.lock();
-        assert!(halves.young.len() <= HALF_MAX && halves.old.len() <= HALF_MAX);
+        assert!(halves.young.len() <= 1_000 && halves.old.len() <= 1_000);
     }
 }

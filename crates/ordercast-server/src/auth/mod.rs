@@ -103,7 +103,7 @@ struct Inner {
 }
 
 impl Auth {
-    /// `reach`: where key sets may be fetched from.
+    /// `reach`: where key sets may be fetched from. `cache_bytes`: what verified tokens may take in memory.
     ///
     /// # Errors
     /// [`Failure`] when the projects cannot be read.
@@ -112,6 +112,7 @@ impl Auth {
         root_key: &str,
         reach: Reach,
         rates: Rates,
+        cache_bytes: usize,
     ) -> Result<Self, Failure> {
         let registry = Registry::load(&store, reach).await?;
         let inner = Arc::new(Inner {
@@ -120,7 +121,7 @@ impl Auth {
             stale: tokio::sync::Mutex::default(),
             root_key_hash: sha256(root_key.as_bytes()),
             reach,
-            cache: TokenCache::default(),
+            cache: TokenCache::new(cache_bytes),
             last_used: LastUsed::default(),
             limits: Limits::start(rates),
             refused: Seldom::default(),

@@ -39,7 +39,7 @@ const LIST_MAX: Duration = Duration::from_secs(2);
 const WORK_MAX: Duration = Duration::from_secs(60);
 /// Steps of SQLite's machine between two looks at the clock: some 20 us.
 const STEPS: i32 = 1_000;
-/// How far the threads for lists and work step back where there are not enough cores for all.
+/// How far the threads for lists step back where there are not enough cores for all.
 const NICE: i32 = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,7 +209,7 @@ impl Lane {
             let queue = Arc::clone(&queue);
             let thread = format!("ordercast-{}", name.as_str());
             threads.push(spawn(&thread, move || {
-                if name != LaneName::Short {
+                if name == LaneName::List {
                     step_back();
                 }
                 while let Some((turn, job)) = queue.take() {
@@ -337,4 +337,64 @@ pub fn open(path: &Path) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(64);
     super::keep_plans(&connection)?;
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENDLESS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+         SELECT count(*) FROM n";
+
+    fn number(connection: &mut Connection, sql: &str) -> rusqlite::Result<i64> {
+        connection.query_row(sql, [], |row| row.get(0))
+    }
+
+    fn database() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("store.db");
+        let connection = Connection::open(&path).expect("open");
+        connection
+            .execute_batch("CREATE TABLE meta (name TEXT)")
+            .expect("made");
+        (folder, path)
+    }
+
+    #[test]
+    fn a_read_that_lasts_too_long_is_given_up_and_the_next_one_is_not() {
+        let (_folder, path) = database();
+        let mut reader = Reader::open(&path, 1 << 20).expect("open");
+        let endless = reader.run(Duration::ZERO, |connection| number(connection, ENDLESS));
+        assert_eq!(endless, Err(Failure::TooSlow));
+        let next = reader.run(SHORT_MAX, |connection| number(connection, "SELECT 1"));
+        assert_eq!(next, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn lists_without_end_hold_up_no_other_lane_and_no_other_project() {
+        let (_folder, path) = database();
+        let (readers, _threads) = Readers::start(&path, 1 << 24).expect("started");
+        let ask = |lane, turn, sql| readers.read(lane, turn, move |c| number(c, sql));
+        let mut endless: Vec<_> = (0..16)
+            .map(|_| Box::pin(ask(LaneName::List, 1, ENDLESS)))
+            .collect();
+        for read in &mut endless {
+            // Asked for, and not waited for.
+            let polled = futures_poll(read.as_mut());
+            assert!(polled.is_pending());
+        }
+        for (lane, turn) in [
+            (LaneName::Short, 1),
+            (LaneName::Work, 0),
+            (LaneName::List, 2),
+        ] {
+            assert_eq!(ask(lane, turn, "SELECT 1").await, Ok(1), "{lane:?}");
+        }
+        assert_eq!(readers.probe(), Ok(()));
+    }
+
+    fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        future.poll(&mut context)
+    }
 }
