@@ -140,7 +140,10 @@ pub(super) fn shrink(connection: &Connection, pages: u32) -> rusqlite::Result<Ou
     let mut left = pages;
     while left > 0 && began.elapsed() < BITE {
         let some = left.min(BITE_PAGES);
-        connection.execute_batch(&format!("PRAGMA incremental_vacuum({some})"))?;
+        // One step moves one page, and the statement has as many.
+        let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({some})"))?;
+        let mut steps = vacuum.query([])?;
+        while steps.next()?.is_some() {}
         left -= some;
     }
     let handled = (pages - left) as usize;

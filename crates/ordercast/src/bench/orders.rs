@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use futures_util::future::{join_all, try_join_all};
 use ordercast_core::{
-    OrderId, ProjectId, UserId,
+    OrderId, ProjectId, Timestamp, UserId,
     money::{Currency, Money},
     order::{Actor, Cause, Content, Mode, Request, Target},
 };
@@ -255,8 +255,13 @@ pub(super) fn project() -> anyhow::Result<ProjectId> {
     Ok(ProjectId::new(PROJECT)?)
 }
 
-pub(super) async fn open(path: &Path) -> anyhow::Result<Store> {
-    let store = Store::open(path, clock::now(), 1, |_| ())?;
+async fn open(path: &Path) -> anyhow::Result<Store> {
+    open_at(path, clock::now()).await
+}
+
+/// As at that time: what is written then is not younger.
+pub(super) async fn open_at(path: &Path, now: Timestamp) -> anyhow::Result<Store> {
+    let store = Store::open(path, now, 1, |_| ())?;
     let new = NewProject {
         id: Some(project()?),
         name: "Benchmark".to_owned(),
