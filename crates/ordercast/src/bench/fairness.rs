@@ -1,5 +1,5 @@
-//! `ordercast bench fairness`: one tenant asks on every door as fast as it can, and another one's answers
-//! are timed with it and without it. How each figure is made stands in bench/README.md.
+//! `ordercast bench fairness`: one tenant asks a hundred times as much as it may, on every door, and another
+//! one's answers are timed with it and without it. How each figure is made stands in bench/README.md.
 
 use super::{
     folder,
@@ -19,6 +19,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
+use tokio::time::MissedTickBehavior;
 
 const AFTER_HELP: &str = "\
 Starts a server of its own with its usual limits, and two projects. Server and generator share the
@@ -30,9 +31,12 @@ Example:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct FairnessArgs {
-    /// Connections of the tenant that asks as fast as it can, for each door
+    /// Connections of the tenant that asks too much, for each door
     #[arg(long, default_value_t = 8)]
     connections: usize,
+    /// What it asks a second on all of them: a hundred times what one key may
+    #[arg(long, default_value_t = 5_000)]
+    rate: u32,
     /// Orders of that tenant before the measurement
     #[arg(long, default_value_t = 20_000)]
     orders: usize,
@@ -79,10 +83,12 @@ pub async fn run(args: &FairnessArgs) -> anyhow::Result<()> {
         fill(&server, &noisy, args).await?;
         quiet = measure(&server, &calm, args.seconds).await?;
         let stop = AtomicBool::new(false);
+        let connections = u32::try_from(NOISE * args.connections)?;
+        let pace = Duration::from_secs(1) * connections / args.rate.max(1);
         let counts = (AtomicU64::new(0), AtomicU64::new(0));
         let noise = try_join_all(
             (0..NOISE * args.connections)
-                .map(|number| ask_on(&server, &noisy, number, &stop, &counts)),
+                .map(|number| ask_on(&server, &noisy, (number, pace), &stop, &counts)),
         );
         let beside = async {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -229,11 +235,11 @@ async fn measure(
 /// Doors of the tenant that asks as fast as it can.
 const NOISE: usize = 8;
 
-/// One connection that does nothing but ask, whatever it is answered.
+/// One connection that asks at its pace, whatever it is answered.
 async fn ask_on(
     server: &Server,
     tenant: &Tenant,
-    number: usize,
+    (number, pace): (usize, Duration),
     stop: &AtomicBool,
     (asked, refused): &(AtomicU64, AtomicU64),
 ) -> anyhow::Result<()> {
@@ -244,7 +250,11 @@ async fn ask_on(
     let get = |path: String| request("GET", &path, key, "", "");
     let mut client = Client::connect(&server.dialer).await?;
     let mut round = 0_u64;
+    let mut next = tokio::time::interval(pace);
+    // What is answered late is not asked for again.
+    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !stop.load(Ordering::Relaxed) {
+        next.tick().await;
         round += 1;
         let asking = match number % NOISE {
             0 => create(tenant, key, &format!("user-{round}")),

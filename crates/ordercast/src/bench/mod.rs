@@ -27,7 +27,7 @@ pub struct BenchArgs {
 enum What {
     /// Orders: durable changes, the writer alone, polling, growth, size on disk
     Orders(orders::OrdersArgs),
-    /// Fairness: another tenant's answers beside one that asks as fast as it can
+    /// Fairness: another tenant's answers beside one that asks a hundred times what it may
     Fairness(fairness::FairnessArgs),
     /// Growth: what a year of orders costs, and the upkeep of it
     Growth(growth::GrowthArgs),
