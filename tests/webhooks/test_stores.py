@@ -1,4 +1,5 @@
-"""A purchase through each store, wallet and sender: paid, given back in part, taken back, and as test money."""
+"""A purchase through each store, wallet and sender: paid, given back in part, taken back, as test money,
+with a coupon."""
 
 import json
 
@@ -66,3 +67,12 @@ def test_test_money_pays_no_live_order(demo, name):
     purchase.store.test(body)
     purchase.tell(*purchase.sign(body))
     assert purchase.seen() == ("new", "0.00", ["test_payment"])
+
+
+@pytest.mark.parametrize("name", [name for name, store in STORES.items() if store.is_checkout])
+def test_a_coupon_is_the_stores_word_where_the_source_says_so(demo, name):
+    for rule, expected in [("exact", "new"), ("provider_total", "paid")]:
+        purchase = Purchase(demo, name, price_rule=rule)
+        purchase.tell(*purchase.sign(purchase.store.paid(**purchase.of, minor=749)))
+        status, net, flags = purchase.seen()
+        assert (status, net) == (expected, "7.49"), flags

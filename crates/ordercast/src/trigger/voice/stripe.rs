@@ -17,7 +17,7 @@ pub const VOICE: Voice = Voice {
         kind("payment_intent.canceled"),
         kind("checkout.session.completed").undone_by("refund.created"),
         kind("checkout.session.completed:unpaid"),
-        kind("checkout.session.completed:no_payment_required"),
+        kind("checkout.session.completed:no_payment_required").is(Common::NothingDue),
         kind("checkout.session.async_payment_succeeded"),
         kind("checkout.session.async_payment_failed"),
         kind("checkout.session.expired"),
