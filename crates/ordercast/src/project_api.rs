@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use ordercast_core::ProjectId;
 use reqwest::{
-    Method, RequestBuilder, Response,
+    Method, RequestBuilder, Response, StatusCode,
     header::{HOST, HeaderMap},
 };
 use serde_json::Value;
@@ -129,25 +129,41 @@ impl ProjectApi {
     /// Anything but a success is an error that names the option to change; a [`reqwest::Error`] is at
     /// its bottom if the server may come to itself.
     pub async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let answer = request
-            .send()
-            .await
-            .context("cannot reach the server; see --url, and --ca for a certificate of its own")?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(answer);
+        accepted(sent(request).await?).await
+    }
+
+    /// As [`Self::send`]; `None`: there is no such thing.
+    pub async fn find(&self, request: RequestBuilder) -> anyhow::Result<Option<Response>> {
+        let answer = sent(request).await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
         }
-        let failure = answer
-            .error_for_status_ref()
-            .map_err(reqwest::Error::without_url)
-            .err();
-        let problem: Value = answer.json().await.unwrap_or_default();
-        let title = problem["title"].as_str().unwrap_or("no reason given");
-        match status.as_u16() {
-            401 => bail!("the API key is not accepted ({status}); see --api-key and --project"),
-            403 => bail!("the API key may not do this: {title}; see --api-key"),
-            500.. if let Some(failure) = failure => Err(failure).context(title.to_owned()),
-            _ => bail!("{title} ({status})"),
-        }
+        accepted(answer).await.map(Some)
+    }
+}
+
+async fn sent(request: RequestBuilder) -> anyhow::Result<Response> {
+    request
+        .send()
+        .await
+        .context("cannot reach the server; see --url, and --ca for a certificate of its own")
+}
+
+async fn accepted(answer: Response) -> anyhow::Result<Response> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let failure = answer
+        .error_for_status_ref()
+        .map_err(reqwest::Error::without_url)
+        .err();
+    let problem: Value = answer.json().await.unwrap_or_default();
+    let title = problem["title"].as_str().unwrap_or("no reason given");
+    match status.as_u16() {
+        401 => bail!("the API key is not accepted ({status}); see --api-key and --project"),
+        403 => bail!("the API key may not do this: {title}; see --api-key"),
+        500.. if let Some(failure) = failure => Err(failure).context(title.to_owned()),
+        _ => bail!("{title} ({status})"),
     }
 }

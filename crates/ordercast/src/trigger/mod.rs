@@ -25,7 +25,7 @@ use ordercast_core::{
     provider::Provider,
 };
 use payment::Payment;
-use reqwest::{Method, StatusCode, header::CONTENT_TYPE};
+use reqwest::{Method, header::CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::Value;
 use source::Source;
@@ -312,14 +312,12 @@ struct Order {
 
 /// `None`: there is none of that number (yet), which a provider would not know.
 async fn read(api: &ProjectApi, order: OrderId) -> anyhow::Result<Option<Order>> {
-    let path = format!("orders/{order}");
-    let answer = api.request(Method::GET, &path).send().await;
-    if answer.is_ok_and(|answer| answer.status() == StatusCode::NOT_FOUND) {
-        return Ok(None);
+    let request = api.request(Method::GET, &format!("orders/{order}"));
+    let found = api.find(request).await;
+    match found.with_context(|| format!("cannot read order {order}"))? {
+        Some(answer) => Ok(Some(answer.json().await?)),
+        None => Ok(None),
     }
-    let answer = api.send(api.request(Method::GET, &path)).await;
-    let answer = answer.with_context(|| format!("cannot read order {order}"))?;
-    Ok(Some(answer.json().await?))
 }
 
 fn money(amount: &str, currency: Currency) -> anyhow::Result<Money> {
