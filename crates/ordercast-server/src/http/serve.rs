@@ -162,6 +162,8 @@ impl Listener {
                         Ok(plain) => {
                             tokio::spawn(async move {
                                 welcome(stream, peer, &front, plain).await;
+                                // First what holds the database: it is closed when all have ended.
+                                drop(front);
                                 drop(alive);
                             });
                         }
