@@ -16,7 +16,7 @@ export function orderEvent(kind, { projectId, orderId, user, amount = '1.99', in
     notification_type: kind,
     order: {
       id: orderId,
-      mode: 'sandbox',
+      mode: 'default',
       currency_type: 'real',
       currency: 'USD',
       amount: `${amount}00`,
@@ -31,7 +31,7 @@ export function orderEvent(kind, { projectId, orderId, user, amount = '1.99', in
       notification_type: canceled ? 'refund' : 'payment',
       settings: { project_id: projectId, merchant_id: 1 },
       purchase: { total: { currency: 'USD', amount: Number(amount) } },
-      transaction: { id: invoiceId, dry_run: 1, payment_method: 1380 },
+      transaction: { id: invoiceId, dry_run: 0, payment_method: 1380 },
       ...(canceled && { refund_details: { code: 1, reason: 'asked by the user' } }),
     },
   });
