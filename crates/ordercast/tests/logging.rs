@@ -44,6 +44,8 @@ fn serve(address: &str, internal: SocketAddr, stderr: Stdio) -> (Child, tempfile
         .args(["serve", "--listen", address, "--log-format", "json"])
         .args(["--log", "trace", "--data-dir"])
         .arg(folder.path())
+        // A line for each request.
+        .env("ORDERCAST_ACCESS_LOG", "true")
         .env("ORDERCAST_INTERNAL_LISTEN", internal.to_string())
         .stderr(stderr)
         .spawn()
@@ -98,7 +100,7 @@ impl Server {
     }
 }
 
-/// Sends a credential that is none, which is logged.
+/// Sends a credential that is none.
 fn refuse(connection: &mut BufReader<TcpStream>) {
     let head = "authorization: Bearer x.y.z\r\n";
     let (status, _) = ask(connection, "/api/v2/project/1/cart", head);
@@ -112,11 +114,10 @@ fn connect(address: SocketAddr) -> BufReader<TcpStream> {
 }
 
 fn ask(connection: &mut BufReader<TcpStream>, path: &str, head: &str) -> (u16, String) {
-    write!(
-        connection.get_mut(),
-        "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{head}\r\n"
-    )
-    .expect("asked");
+    // In one piece: a second small one would wait for the first to be acknowledged.
+    let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{head}\r\n");
+    let sent = connection.get_mut().write_all(request.as_bytes());
+    sent.expect("asked");
     let mut line = String::new();
     connection.read_line(&mut line).expect("answered");
     let status = line
