@@ -17,6 +17,7 @@ pub mod outbound;
 pub mod realtime;
 mod seldom;
 mod socket;
+pub mod telemetry;
 pub mod tls;
 
 use auth::Auth;
@@ -231,6 +232,12 @@ impl Bound {
         let watched = ClockWatch::start(&self.app.store);
         let stopping = &self.app.stopping;
         let mut jobs = Jobs::start(&self.app.store, self.retention, &watched, stopping);
+        jobs.add(telemetry::keep_measuring(self.app.stopping.clone()));
+        jobs.add(telemetry::keep_counting(
+            self.app.store.clone(),
+            self.database.clone(),
+            self.app.stopping.clone(),
+        ));
         let dispatcher = Dispatcher::new(Arc::clone(&self.app.sending));
         jobs.add(dispatcher.run(self.app.stopping.clone()));
         jobs.add(jobs::keep_sweeping(
@@ -337,6 +344,7 @@ fn install_metrics() -> PrometheusHandle {
         // Somebody else's recorder is installed: ours would see nothing, but it can be rendered.
         Err(_) => return builder().build_recorder().handle(),
     };
+    telemetry::register();
     // Samples are kept until somebody sorts them into their buckets.
     let upkeep = handle.clone();
     tokio::spawn(async move {

@@ -3,6 +3,7 @@
 //! Invariant: nothing is visible before its commit is on disk, and everything is visible to every
 //! reader before the commit is announced. The server's edges call [`Store`]; nobody else speaks SQL.
 
+pub mod backlog;
 mod bell;
 mod cache;
 pub mod caught;

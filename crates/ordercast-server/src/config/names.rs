@@ -24,6 +24,7 @@ pub const OTHER_VARIABLES: &[&str] = &[
     // Where the binary is, the seed of a random test, and which snapshot to write.
     "ORDERCAST_BIN",
     "ORDERCAST_SEED",
+    "ORDERCAST_WRITE_METRICS",
     "ORDERCAST_WRITE_OPENAPI",
 ];
 

@@ -1,6 +1,7 @@
 //! [`Store`] on SQLite: opening and migrating the file, the writer's queue, the readers' pool.
 
 mod apply;
+pub(crate) mod backlog;
 mod backup;
 mod beyond;
 pub(crate) mod credentials;
