@@ -56,6 +56,10 @@ pub enum SecretsKeyError {
         file: PathBuf,
         id: String,
     },
+    #[error(
+        "the secrets in {database} are sealed with another key (id {id}) than those that are given: put the right one into secrets_key or its file"
+    )]
+    Other { database: PathBuf, id: String },
 }
 
 /// The key that secrets are sealed with, and the one until now where it is being changed.
@@ -87,4 +91,32 @@ pub fn vaults(config: &Config, database: &Path) -> Result<(Vault, Option<Vault>)
     };
     let before = before.map(|before| Vault::new(&before)).transpose()?;
     Ok((Vault::new(&key)?, before))
+}
+
+/// Whether [`vaults`] would find the key that the database is sealed with. Makes no file.
+///
+/// # Errors
+/// What a start would end with.
+pub fn check(config: &Config, database: &Path) -> Result<(), SecretsKeyError> {
+    let file = config.data_dir.join(SECRETS_KEY);
+    let Some(id) = Store::sealed_with(database)? else {
+        return Ok(());
+    };
+    let read = |file: &Path| fs::read_to_string(file).map(|key| key.trim().to_owned());
+    let mut keys = Vec::new();
+    keys.extend(config.secrets_key.clone());
+    keys.extend(config.secrets_key_before.clone());
+    if file.exists() {
+        keys.push(read(&file)?);
+    }
+    let database = database.to_owned();
+    if keys.is_empty() {
+        return Err(SecretsKeyError::Missing { database, file, id });
+    }
+    for key in keys {
+        if Vault::new(&key)?.id() == id {
+            return Ok(());
+        }
+    }
+    Err(SecretsKeyError::Other { database, id })
 }

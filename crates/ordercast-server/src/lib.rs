@@ -77,6 +77,19 @@ pub enum StartError {
     Read(#[from] Failure),
 }
 
+/// What would keep a server with this configuration from starting, beside its port and its key pair.
+/// Changes nothing, and may run beside a server.
+#[must_use]
+pub fn check_start(config: &Config) -> Vec<StartError> {
+    let database = config.data_dir.join(DATABASE);
+    let keys = keys::check(config, &database).map_err(StartError::from);
+    let certificates = delivery::sending::check_certificates(config);
+    [keys, certificates]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect()
+}
+
 /// A server with its store open and its port bound, that does not serve yet.
 pub struct Bound {
     pub address: SocketAddr,

@@ -1,5 +1,6 @@
 //! `ordercast backup`, `ordercast restore` and `ordercast compact`.
 
+use crate::doctor::copy::mark;
 use anyhow::Context;
 use clap::Args;
 use ordercast_server::{DATABASE, clock};
@@ -100,6 +101,8 @@ pub fn backup(args: &BackupArgs) -> anyhow::Result<()> {
         shown.show(progress);
     })?;
     shown.end();
+    // For `ordercast doctor`. Somebody else's user may not write here: then it does not know.
+    let _ = std::fs::write(mark(&database), format!("{}\n", args.to.display()));
     println!(
         "{}: {} of {}",
         args.to.display(),

@@ -190,6 +190,45 @@ fn the_doctor_sees_secrets_that_others_may_read() {
 }
 
 #[test]
+fn the_doctor_refuses_what_a_server_would_not_start_with() {
+    let folder = tempfile::tempdir().expect("folder");
+    let data = folder.path().join("data");
+    drop(Server::start(&data));
+    let start = |report: &Value| finding(report, "start").clone();
+    let (_, report) = doctor(&data, "127.0.0.1:0");
+    assert_eq!(start(&report)["level"], "ok", "{report:#}");
+
+    let key = data.join("secrets.key");
+    std::fs::write(&key, "oc_secrets_another-key-than-the-right-one-0123456789").expect("written");
+    let (code, report) = doctor(&data, "127.0.0.1:0");
+    assert_eq!(code, Some(2));
+    assert_eq!(start(&report)["level"], "error", "{report:#}");
+
+    std::fs::remove_file(&key).expect("removed");
+    let (code, report) = doctor(&data, "127.0.0.1:0");
+    assert_eq!(code, Some(2));
+    let found = start(&report)["found"].as_str().expect("text").to_owned();
+    assert!(found.contains("secrets.key"), "{found}");
+    assert!(!key.exists(), "looking must make no key");
+}
+
+#[test]
+fn the_doctor_knows_how_old_the_newest_backup_is() {
+    let folder = tempfile::tempdir().expect("folder");
+    let data = folder.path().join("data");
+    let server = Server::start(&data);
+    let backup = || {
+        let (_, report) = doctor(&data, &server.address);
+        finding(&report, "backup")["level"].clone()
+    };
+    assert_eq!(backup(), "warning");
+    let copy = folder.path().join("copy.db");
+    let (data, copy) = (data.to_str().expect("path"), copy.to_str().expect("path"));
+    assert!(run(&["backup", "--data-dir", data, copy]).status.success());
+    assert_eq!(backup(), "ok");
+}
+
+#[test]
 fn the_doctor_checks_the_key_pair() {
     let folder = tempfile::tempdir().expect("folder");
     let check = |certificate: &str, level: &str, expected: &str| {

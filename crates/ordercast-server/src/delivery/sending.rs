@@ -96,13 +96,7 @@ impl Sending {
     /// # Errors
     /// [`StartError`] naming the setting.
     pub fn open(config: &Config, store: Store) -> Result<Self, StartError> {
-        let roots = match &config.webhook_certificates {
-            None => Vec::new(),
-            Some(path) => certificates(path).map_err(|why| StartError::WebhookCertificates {
-                path: path.clone(),
-                why,
-            })?,
-        };
+        let roots = roots(config)?;
         let policy = config.webhook_policy();
         let timeout = Duration::from_secs(config.webhook_timeout_seconds.into());
         Ok(Self {
@@ -176,6 +170,22 @@ fn header_map(custom: &CustomHeaders) -> HeaderMap {
             Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value))
         })
         .collect()
+}
+
+/// # Errors
+/// [`StartError`] naming the setting.
+pub fn check_certificates(config: &Config) -> Result<(), StartError> {
+    roots(config).map(drop)
+}
+
+fn roots(config: &Config) -> Result<Vec<CertificateDer<'static>>, StartError> {
+    match &config.webhook_certificates {
+        None => Ok(Vec::new()),
+        Some(path) => certificates(path).map_err(|why| StartError::WebhookCertificates {
+            path: path.clone(),
+            why,
+        }),
+    }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

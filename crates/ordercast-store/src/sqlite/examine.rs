@@ -23,6 +23,11 @@ pub struct Examination {
     pub parked: i64,
     /// Paid orders that were not done since before the time asked for.
     pub undelivered: i64,
+    /// Orders with a flag that waits for a person; of the newest 100,000.
+    pub flagged: i64,
+    /// Deliveries that were given up, of endpoints that are in use.
+    pub deliveries_dead: i64,
+    pub endpoints_disabled: i64,
 }
 
 /// `full`: checks every page and index, which reads the whole file.
@@ -52,6 +57,9 @@ pub fn examine(path: &Path, full: bool, stuck_since: Timestamp) -> rusqlite::Res
         projects_without_jwt_key: 0,
         parked: 0,
         undelivered: 0,
+        flagged: 0,
+        deliveries_dead: 0,
+        endpoints_disabled: 0,
     };
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
@@ -83,6 +91,20 @@ pub fn examine(path: &Path, full: bool, stuck_since: Timestamp) -> rusqlite::Res
     found.undelivered = since(
         "SELECT count(*) FROM (SELECT status, updated_at FROM orders ORDER BY order_key DESC \
          LIMIT 100000) WHERE status = 'paid' AND updated_at < ?1",
+    )?;
+    // Marked by hand and paid late are notes, no questions.
+    found.flagged = number(
+        "SELECT count(*) FROM (SELECT facets FROM orders ORDER BY order_key DESC LIMIT 100000) \
+         WHERE EXISTS (SELECT 1 FROM json_each(facets, '$.flags') \
+                       WHERE value NOT IN ('marked_paid', 'paid_late'))",
+    )?;
+    found.deliveries_dead = number(
+        "SELECT coalesce(sum((SELECT count(*) FROM deliveries d \
+         WHERE d.endpoint_id = e.endpoint_id AND d.state = 'dead')), 0) FROM endpoints e \
+         WHERE e.ended_at IS NULL",
+    )?;
+    found.endpoints_disabled = number(
+        "SELECT count(*) FROM endpoints WHERE disabled_at IS NOT NULL AND ended_at IS NULL",
     )?;
     Ok(found)
 }

@@ -146,5 +146,35 @@ fn stuck(found: &Examination, minutes: u32) -> Vec<Finding> {
     if findings.is_empty() {
         findings.push(Finding::ok("orders", "none is stuck"));
     }
+    findings.extend(for_people(found));
     findings
+}
+
+/// What the server has done all it can about.
+fn for_people(found: &Examination) -> impl Iterator<Item = Finding> {
+    [
+        (
+            "decisions",
+            found.flagged,
+            "orders with a flag that waits for a decision",
+            "see GET /v1/projects/{p}/orders?flag=, and docs/flags.md for what to do",
+        ),
+        (
+            "deliveries",
+            found.deliveries_dead,
+            "webhooks given up after their last attempt",
+            "repair the endpoint, then POST /v1/projects/{p}/endpoints/{id}/recover",
+        ),
+        (
+            "endpoints",
+            found.endpoints_disabled,
+            "endpoints disabled: nothing is sent to them",
+            "repair them, then enable them; see GET /v1/projects/{p}/operator-events",
+        ),
+    ]
+    .into_iter()
+    .map(|(subject, count, what, advice)| match count {
+        0 => Finding::ok(subject, "none waits"),
+        _ => Finding::warning(subject, format!("{count} {what}"), advice),
+    })
 }

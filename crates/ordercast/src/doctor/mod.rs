@@ -1,5 +1,6 @@
 //! `ordercast doctor`: looks at everything that makes a server fail later, and says what to do.
 
+pub mod copy;
 mod database;
 mod machine;
 mod tls;
@@ -130,7 +131,9 @@ async fn examine(args: &DoctorArgs) -> Vec<Finding> {
     findings.push(machine::open_files(&config));
     findings.extend(tls::examine(&config));
     findings.push(machine::address(&config).await);
+    findings.extend(start(&config));
     let database = config.data_dir.join(DATABASE);
+    findings.push(copy::examine(&database));
     findings.extend(database::examine(&database, args.full, args.stuck_minutes));
     findings
 }
@@ -144,6 +147,19 @@ fn configuration(config: &Config) -> Finding {
         );
     }
     Finding::ok("configuration", "can be used")
+}
+
+/// What `serve` would refuse.
+fn start(config: &Config) -> Vec<Finding> {
+    let errors = ordercast_server::check_start(config);
+    if errors.is_empty() {
+        return vec![Finding::ok("start", "nothing keeps a server from starting")];
+    }
+    let advice = "a server does not start with it";
+    errors
+        .into_iter()
+        .map(|error| Finding::error("start", error.to_string(), advice))
+        .collect()
 }
 
 fn line(finding: &Finding) -> String {
