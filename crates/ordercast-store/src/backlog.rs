@@ -25,7 +25,7 @@ impl Store {
     /// # Errors
     /// [`Failure`] as for every read.
     pub async fn backlog(&self) -> Result<Backlog, Failure> {
-        self.read(|connection| backlog::count(connection, COUNTED_MAX))
+        self.read_work(|connection| backlog::count(connection, COUNTED_MAX))
             .await
     }
 }

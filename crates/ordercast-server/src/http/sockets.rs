@@ -5,7 +5,7 @@
 //! address; here it is one of all.
 
 use crate::realtime::network;
-use metrics::{Gauge, counter, describe_gauge, gauge};
+use metrics::{Gauge, counter, gauge};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -85,14 +85,6 @@ pub struct Handshake<'p>(&'p Plain);
 
 impl Sockets {
     pub fn new(max: usize, per_address_max: usize) -> Arc<Self> {
-        describe_gauge!(
-            "ordercast_http_connections",
-            "Open connections that are not realtime ones"
-        );
-        describe_gauge!(
-            "ordercast_tls_handshakes",
-            "TLS handshakes that are not finished"
-        );
         Arc::new(Self {
             max,
             per_address_max,

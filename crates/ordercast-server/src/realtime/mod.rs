@@ -38,7 +38,6 @@ use axum::{
 use bucket::Rate;
 use budget::Budget;
 use hub::Hub;
-use metrics::{describe_counter, describe_gauge};
 use ordercast_core::{Timestamp, session::SessionConfig};
 use ordercast_store::{Committed, Store};
 use origin::Origins;
@@ -136,7 +135,6 @@ impl Realtime {
         store: Store,
         auth: Auth,
     ) -> Self {
-        describe();
         let clock = Clock::start();
         let per_address = config.connections_per_ip;
         let own = u32::try_from(per_address).unwrap_or(u32::MAX);
@@ -234,35 +232,6 @@ impl Realtime {
 fn turn(window: Duration, at: usize, count: usize) -> Duration {
     let count = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
     (window * u32::try_from(at).unwrap_or(u32::MAX)) / count
-}
-
-fn describe() {
-    describe_gauge!("ordercast_connections", "Open realtime connections");
-    describe_gauge!(
-        "ordercast_outbound_bytes",
-        "Bytes that wait for clients to read; with ordercast_inbound_bytes at most 256 MiB"
-    );
-    describe_gauge!(
-        "ordercast_inbound_bytes",
-        "Bytes of messages whose rest has not come"
-    );
-    describe_counter!(
-        "ordercast_connections_refused_total",
-        "Connections not let in, by why"
-    );
-    describe_counter!(
-        "ordercast_connects_total",
-        "Connect and refresh commands by result"
-    );
-    describe_counter!(
-        "ordercast_closes_total",
-        "Connections closed by the server, by code"
-    );
-    describe_counter!("ordercast_publications_total", "Committed publications");
-    describe_counter!(
-        "ordercast_publications_sent_total",
-        "Publications written to connections"
-    );
 }
 
 #[cfg(test)]

@@ -115,15 +115,20 @@ pub const METRICS: &[Metric] = &[
         "ordercast_panics_total",
         "Bugs that were caught: the change or request failed, the server went on. The log has the place",
     ),
+    gauge(
+        PROCESS,
+        "ordercast_certificate_not_after_seconds",
+        "When the certificate of the server's own TLS ends, seconds since 1970; 0 without one",
+    ),
     counter(
         PROCESS,
-        "ordercast_clock_jumps_total",
-        "How often the clock of the machine was set by more than 5 seconds",
+        "ordercast_clock_steps_total",
+        "How often the clock of the machine was found to have been set",
     ),
     gauge(
         PROCESS,
-        "ordercast_certificate_seconds_left",
-        "Until the certificate of the server's own TLS ends; 0 without one",
+        "ordercast_clock_doubt_seconds",
+        "How much longer jobs wait because the clock is in doubt; 0 when it is believed",
     ),
     histogram(
         HTTP,
@@ -145,6 +150,22 @@ pub const METRICS: &[Metric] = &[
         "TLS handshakes that came to nothing",
     )
     .by(&[("why", &["failed", "timeout", "too_many"])]),
+    gauge(
+        HTTP,
+        "ordercast_tls_handshakes",
+        "TLS handshakes that are not finished",
+    ),
+    gauge(
+        HTTP,
+        "ordercast_http_connections",
+        "Open connections that are not realtime ones",
+    ),
+    counter(
+        HTTP,
+        "ordercast_sockets_refused_total",
+        "Connections closed at once because a bound was reached",
+    )
+    .by(&[("why", &[])]),
     gauge(
         REALTIME,
         "ordercast_connections",
@@ -186,8 +207,18 @@ pub const METRICS: &[Metric] = &[
     ),
     gauge(
         REALTIME,
+        "ordercast_inbound_bytes",
+        "Messages whose rest has not come; with what waits for clients at most 256 MiB",
+    ),
+    gauge(
+        REALTIME,
         "ordercast_channel_windows",
         "Channels whose newest publications are in memory",
+    ),
+    gauge(
+        REALTIME,
+        "ordercast_channel_window_bytes",
+        "Memory of those publications",
     ),
     counter(
         REALTIME,
@@ -195,12 +226,87 @@ pub const METRICS: &[Metric] = &[
         "Reads of channels, from memory or not",
     )
     .by(&[("result", &["hit", "miss"])]),
+    counter(CHANGES, "ordercast_changes_total", "Decided changes").by(&[(
+        "result",
+        &["applied", "unchanged", "refused", "replayed", "failed"],
+    )]),
+    gauge(
+        CHANGES,
+        "ordercast_changes_waiting",
+        "Changes that wait for the writer",
+    ),
+    gauge(
+        CHANGES,
+        "ordercast_changes_waiting_bytes",
+        "Memory of the changes that wait",
+    ),
+    counter(
+        CHANGES,
+        "ordercast_changes_refused_total",
+        "Changes answered 503 because too many waited",
+    )
+    .by(&[("why", &["queue_full"])]),
+    counter(
+        CHANGES,
+        "ordercast_batches_total",
+        "Transactions of the writer; changes divided by it is the size of a batch",
+    ),
+    histogram(
+        CHANGES,
+        "ordercast_change_wait_seconds",
+        "How long the first change of a batch had waited for the writer",
+    ),
+    histogram(
+        CHANGES,
+        "ordercast_commit_seconds",
+        "Time of a commit, which ends when it is flushed to disk",
+    ),
+    histogram(
+        CHANGES,
+        "ordercast_announce_seconds",
+        "From the commit until connections, waiting requests and the dispatcher know of it",
+    ),
+    counter(
+        CHANGES,
+        "ordercast_acknowledged_lost_total",
+        "Times that a client proved to have seen more than the database holds: it was put back to an older state",
+    ),
+    counter(
+        CHANGES,
+        "ordercast_epochs_begun_total",
+        "New epochs: clients start over with what is true now",
+    ),
+    counter(CHANGES, "ordercast_reads_total", "Reads by lane and result")
+        .by(&[("lane", &[]), ("result", &[])]),
+    gauge(
+        CHANGES,
+        "ordercast_reads_waiting",
+        "Reads that wait for a reader, by lane",
+    )
+    .by(&[("lane", &[])]),
+    histogram(
+        CHANGES,
+        "ordercast_read_wait_seconds",
+        "How long a read waited for a reader, by lane",
+    )
+    .by(&[("lane", &[])]),
+    histogram(CHANGES, "ordercast_read_seconds", "Time of a read, by lane").by(&[("lane", &[])]),
+    gauge(
+        CHANGES,
+        "ordercast_event_watches",
+        "Requests that wait for an event of their project",
+    ),
     gauge(
         CHANGES,
         "ordercast_order_watches",
         "Requests that wait for a change of an order",
     ),
     gauge(CHANGES, "ordercast_order_cache_entries", "Orders in memory"),
+    gauge(
+        CHANGES,
+        "ordercast_order_cache_bytes",
+        "Memory of those orders",
+    ),
     counter(
         CHANGES,
         "ordercast_order_cache_total",
@@ -212,6 +318,27 @@ pub const METRICS: &[Metric] = &[
         "ordercast_database_bytes",
         "Size of the database's file, without its log",
     ),
+    gauge(
+        DATABASE,
+        "ordercast_database_pages",
+        "Pages of the database's file",
+    ),
+    gauge(
+        DATABASE,
+        "ordercast_database_free_pages",
+        "Pages that are free to be used again or given back",
+    ),
+    gauge(
+        DATABASE,
+        "ordercast_wal_bytes",
+        "Size of the write-ahead log",
+    ),
+    counter(
+        DATABASE,
+        "ordercast_log_moves_total",
+        "Checkpoints that the log's size asked for, by result",
+    )
+    .by(&[("result", &[])]),
     gauge(
         DATABASE,
         "ordercast_disk_free_bytes",
@@ -228,6 +355,17 @@ pub const METRICS: &[Metric] = &[
         "ordercast_inbox_parked_long",
         "Webhooks that have waited for their order for over 15 minutes",
     ),
+    counter(
+        PROVIDERS,
+        "ordercast_inbox_expired_total",
+        "Webhooks that waited for their order until their time was over",
+    ),
+    counter(
+        PROVIDERS,
+        "ordercast_inbox_refused_total",
+        "Webhooks that were not taken, by reason",
+    )
+    .by(&[("reason", &[])]),
     counter(
         PROVIDERS,
         "ordercast_sweeps_total",
@@ -292,6 +430,12 @@ pub const METRICS: &[Metric] = &[
         "Fetches of key sets",
     )
     .by(&[("result", &["fetched", "failed"])]),
+    counter(
+        ACCESS,
+        "ordercast_credentials_refused_total",
+        "Buyers' tokens that were refused, by reason",
+    )
+    .by(&[("reason", &[])]),
     counter(
         JOBS,
         "ordercast_orders_expired_total",

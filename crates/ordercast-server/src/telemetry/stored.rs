@@ -17,10 +17,8 @@ pub async fn keep_counting(
     database: PathBuf,
     mut stopping: watch::Receiver<Shutdown>,
 ) {
-    let mut clock_jumps = ClockJumps::begin();
     loop {
         count(&store, &database).await;
-        clock_jumps.look();
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
             () = requested(&mut stopping) => return,
@@ -50,35 +48,5 @@ async fn count(store: &Store, database: &std::path::Path) {
     let folder = database.parent().unwrap_or(database);
     if let Ok(disk) = rustix::fs::statvfs(folder) {
         gauge!("ordercast_disk_free_bytes").set((disk.f_bavail * disk.f_frsize) as f64);
-    }
-}
-
-/// Notices when the wall clock was set: it and the monotonic clock must go on together.
-struct ClockJumps {
-    wall: ordercast_core::Timestamp,
-    monotonic: std::time::Instant,
-}
-
-/// NTP slews by less than this in an interval.
-const JUMP: Duration = Duration::from_secs(5);
-
-impl ClockJumps {
-    fn begin() -> Self {
-        Self {
-            wall: clock::now(),
-            monotonic: clock::monotonic(),
-        }
-    }
-
-    fn look(&mut self) {
-        let now = Self::begin();
-        let by_wall = now.wall.millis() - self.wall.millis();
-        let passed = now.monotonic.duration_since(self.monotonic).as_millis();
-        let apart = by_wall - i64::try_from(passed).unwrap_or(i64::MAX);
-        if apart.unsigned_abs() > JUMP.as_millis().try_into().unwrap_or(u64::MAX) {
-            metrics::counter!("ordercast_clock_jumps_total").increment(1);
-            tracing::warn!(by_ms = apart, "the clock of this machine was set");
-        }
-        *self = now;
     }
 }

@@ -1,6 +1,7 @@
 //! A certificate chain and its private key, read from two PEM files and found to fit.
 
 use crate::clock;
+use metrics::gauge;
 use ordercast_core::Timestamp;
 use sha2::{Digest, Sha256};
 use std::{
@@ -103,6 +104,9 @@ impl KeyPair {
     }
 
     pub(super) fn report(&self) {
+        #[expect(clippy::cast_precision_loss, reason = "metrics are floating point")]
+        gauge!("ordercast_certificate_not_after_seconds")
+            .set(self.valid_until.millis() as f64 / 1000.0);
         let valid_until = date(self.valid_until);
         if self.ends_soon(clock::now()) {
             tracing::warn!(%valid_until, "the TLS certificate ends soon and was not renewed");

@@ -7,6 +7,7 @@ mod beyond;
 pub(crate) mod credentials;
 mod event_rows;
 mod examine;
+mod figures;
 mod flags;
 mod guests;
 pub(crate) mod identity;
@@ -181,7 +182,7 @@ impl Writes {
         let (turn, bytes) = (submission.change.turn(), submission.change.bytes());
         let pushed = self
             .queue
-            .push(turn, bytes, writer::Job { submission, reply });
+            .push(turn, bytes, writer::Job::new(submission, reply));
         #[expect(clippy::cast_precision_loss, reason = "a gauge")]
         {
             let (things, bytes) = self.queue.waiting();

@@ -7,6 +7,7 @@
 use super::{
     LOG_PAGES,
     apply::{Batch, Made},
+    figures::Figures,
     identity::{HighWater, Identity},
     keeper::Condition,
     lock::WriterNumber,
@@ -25,7 +26,10 @@ use crate::{
 use metrics::counter;
 use ordercast_core::{OrderId, ProjectId, Timestamp};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 use tokio::sync::{oneshot, watch};
 
 /// Bounds the time of one transaction and the loss of work when one change fails.
@@ -35,19 +39,26 @@ const BATCH_MAX: usize = 512;
 pub(super) struct Job {
     pub submission: Submission,
     pub reply: Reply,
+    pub queued_at: Instant,
 }
 
 impl Job {
+    pub(super) fn new(submission: Submission, reply: Reply) -> Self {
+        Self {
+            submission,
+            reply,
+            queued_at: Instant::now(),
+        }
+    }
+
     /// Changes nothing: wakes the writer.
     pub(super) fn nothing() -> Self {
-        Self {
-            submission: Submission {
-                change: Change::Nothing,
-                at: Timestamp::default(),
-                idempotency: None,
-            },
-            reply: oneshot::channel().0,
-        }
+        let submission = Submission {
+            change: Change::Nothing,
+            at: Timestamp::default(),
+            idempotency: None,
+        };
+        Self::new(submission, oneshot::channel().0)
     }
 }
 
@@ -62,6 +73,7 @@ pub(super) struct Writer<F> {
     condition: Arc<Condition>,
     /// After a commit SQLite moves the log into the database.
     moves_log: bool,
+    figures: Figures,
 }
 
 /// Who hears of a commit.
@@ -99,6 +111,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
             number,
             condition,
             moves_log: true,
+            figures: Figures::new(),
         }
     }
 
@@ -108,6 +121,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         caught::describe();
         let mut jobs = Vec::with_capacity(BATCH_MAX);
         while queue.take_many(&mut jobs, BATCH_MAX) > 0 {
+            self.figures.begun(jobs.first().map(|job| job.queued_at));
             if let Err(error) = self.write_all(&mut jobs) {
                 tracing::error!(%error, "the database failed: no more is written");
                 queue.abandon();
@@ -144,10 +158,12 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
             }
             // The next change would meet the same: all are answered at once.
             Cause::Change | Cause::Shortage => {
+                self.figures.failed(jobs.len());
                 fail(jobs, &error);
                 Ok(())
             }
             Cause::Database => {
+                self.figures.failed(jobs.len());
                 fail(jobs, &error);
                 Err(error)
             }
@@ -187,7 +203,9 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         let made = batch.finish()?;
         self.memory.cache.begin_commit();
         self.audience.recent.begin_commit();
+        let began = Instant::now();
         transaction.commit()?;
+        self.figures.committed(began.elapsed());
         Ok(Written { outcomes, made })
     }
 
@@ -205,6 +223,7 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
     }
 
     fn announce(&mut self, written: Written, jobs: impl Iterator<Item = Job>) {
+        let began = Instant::now();
         let made = written.made;
         if let Some((epoch, proof)) = &made.new_epoch {
             tracing::warn!(
@@ -214,6 +233,8 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
                  state: a new epoch begins"
             );
             counter!("ordercast_epochs_begun_total").increment(1);
+            // What that client had seen was acknowledged, and is gone.
+            counter!("ordercast_acknowledged_lost_total").increment(1);
             self.high_water.begin(epoch.clone());
             // Before readers are told that what they read may be old.
             self.identity.begin(epoch.clone(), proof);
@@ -240,7 +261,9 @@ impl<F: FnMut(&[Committed]) + Send> Writer<F> {
         let projects = orders().map(|(project, _)| project);
         self.audience.event_watches.committed(projects);
         self.audience.bell.ring(made.rung);
+        self.figures.announced(began.elapsed());
         for (job, outcome) in jobs.zip(written.outcomes) {
+            self.figures.outcome(&outcome);
             // The caller may have gone; the change stands.
             let _ = job.reply.send(Ok(outcome));
         }
