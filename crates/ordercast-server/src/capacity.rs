@@ -10,6 +10,8 @@ use std::fs;
 const FILES_RESERVED: u64 = 512;
 /// Fewer sockets than this serve nobody.
 const SOCKETS_MIN: u64 = 16;
+/// Of one address, where there are enough of them: a twentieth of 20,000.
+const PER_ADDRESS: usize = 1_024;
 /// What a connection may cost at worst: what it has not read, and what it has not finished sending.
 const CONNECTION_BYTES_MAX: u64 = 32 * 1024;
 
@@ -69,6 +71,16 @@ impl Capacity {
             "open files, sockets and realtime connections at most"
         );
         Ok(capacity)
+    }
+
+    /// Sockets of one address that are not realtime connections. A shop's backend may send many requests
+    /// at once, and buyers behind one address all connect again after a restart.
+    pub(crate) fn of_address(&self, config: &Config) -> usize {
+        config.http_connections_per_ip.unwrap_or_else(|| {
+            PER_ADDRESS
+                .min(self.sockets / 4)
+                .max(config.connections_per_ip)
+        })
     }
 
     fn of(files: u64, memory: Option<u64>, wanted: Option<usize>) -> Result<Self, TooFewFiles> {

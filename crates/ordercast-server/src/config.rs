@@ -112,9 +112,11 @@ pub struct Config {
     pub connections: Option<usize>,
 
     /// Connections from one address that are not realtime ones, 1 or more: those that wait for a request
-    /// or for its answer. Trusted proxies may have any number.
-    #[config(env = "ORDERCAST_HTTP_CONNECTIONS_PER_IP", default = 128)]
-    pub http_connections_per_ip: usize,
+    /// or for its answer. Without it 1,024, or a quarter of all sockets where that is less, but never
+    /// fewer than `connections_per_ip`, because each of those begins as one. Trusted proxies may have any
+    /// number.
+    #[config(env = "ORDERCAST_HTTP_CONNECTIONS_PER_IP")]
+    pub http_connections_per_ip: Option<usize>,
 
     /// Requests of one API key, per second, twice as many at once; 429 beyond. 0: no limit. The root
     /// key has none.
@@ -319,7 +321,10 @@ impl Config {
             ("connections_per_user", self.connections_per_user),
             ("connections_per_ip", self.connections_per_ip),
             ("connections", self.connections.unwrap_or(1)),
-            ("http_connections_per_ip", self.http_connections_per_ip),
+            (
+                "http_connections_per_ip",
+                self.http_connections_per_ip.unwrap_or(1),
+            ),
         ] {
             if count == 0 {
                 return Err(ConfigError::Value {

@@ -202,7 +202,7 @@ impl Bound {
                 head: Duration::from_secs(config.head_seconds.into()),
                 idle: Duration::from_secs(config.idle_seconds.into()),
             },
-            sockets: Sockets::new(capacity.sockets, config.http_connections_per_ip),
+            sockets: Sockets::new(capacity.sockets, capacity.of_address(&config)),
             tls,
             app,
             realtime,

@@ -10,6 +10,8 @@ import { test } from '../lib/case.js';
 import { OPCODE, frame } from '../raw/frames.js';
 import { RawSocket } from '../raw/socket.js';
 
+/** Of a client that has shown no credential yet. */
+const CONNECT_BYTES_MAX = 16 * 1024;
 const MESSAGE_BYTES_MAX = 65_536;
 
 const server = await Server.start();
@@ -143,8 +145,10 @@ test('a connect without data or without auth never leaves the socket open', asyn
 test('a message of exactly the limit is read', async (t) => {
   const raw = await RawSocket.open(t, server);
   const command = JSON.stringify({ id: 1, connect: { data: project.buyer().connectData() } });
-  raw.text(command.padEnd(MESSAGE_BYTES_MAX, ' '));
+  raw.text(command.padEnd(CONNECT_BYTES_MAX, ' '));
   assert.equal(JSON.parse(await raw.nthText(1)).id, 1);
+  raw.text('{"id":2,"ping":{}}'.padEnd(MESSAGE_BYTES_MAX, ' '));
+  assert.equal(JSON.parse(await raw.nthText(2)).id, 2);
 });
 
 test('a message in pieces, with a control ping between them, is one command', async (t) => {

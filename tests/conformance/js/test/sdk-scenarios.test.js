@@ -9,17 +9,21 @@ import { Project } from '../lib/project.js';
 import { Server } from '../lib/server.js';
 import { OrderCheck, SDKS } from '../models/order-check.js';
 import { RawSocket } from '../raw/socket.js';
+import { RawStream } from '../raw/stream.js';
 
 const WAY = ['new', 'paid', 'done', 'canceled'];
 
 const server = await Server.start();
 const shortLived = await Server.start({ ORDERCAST_CONNECTION_LIFETIME_SECONDS: '10' });
-const full = await Server.start({ ORDERCAST_CONNECTIONS: '0' });
+const full = await Server.start({ ORDERCAST_CONNECTIONS_PER_IP: '1' });
 const onePerUser = await Server.start({ ORDERCAST_CONNECTIONS_PER_USER: '1' });
 const servers = [server, shortLived, full, onePerUser];
 after(() => Promise.all(servers.map((each) => each.stop())));
 const projects = new Map();
 for (const each of servers) projects.set(each, await Project.create(each));
+// The one place of this address, for as long as the server runs.
+const place = { body: { data: projects.get(full).buyer().connectData() } };
+await RawStream.open({ after: () => {} }, full, '/connection/uni_http_stream', place);
 
 /**
  * What befalls the connection. `pay`, `end` and `finish` take the order on its way meanwhile; `before`
@@ -43,7 +47,7 @@ const SCENARIOS = {
     },
   },
 
-  // 503, as when the admission of new connections is used up.
+  // 429: the address has as many as it may.
   'an upgrade that is refused': {
     at: full,
     play: async ({ check, finish }) => {
