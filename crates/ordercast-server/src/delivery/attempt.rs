@@ -28,6 +28,8 @@ pub struct Ended {
     /// The endpoint answered as one that works; that it refused is such an answer.
     pub is_well: bool,
     pub was_proven: bool,
+    /// Not of an order that has failed before, which says nothing new of the endpoint.
+    pub is_first: bool,
 }
 
 pub async fn attempt(
@@ -70,6 +72,7 @@ pub async fn attempt(
         delivery: due.delivery,
         order: due.order.id,
         is_well,
+        is_first: due.attempts == 0,
         was_proven,
     }
 }

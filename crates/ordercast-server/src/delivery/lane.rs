@@ -168,12 +168,26 @@ impl Lanes {
             self.wake_at = Some(now.plus(wait));
             return Turn::Wait;
         }
-        let Some(due) = self.fetched.pop_front() else {
+        let Some(due) = self.pick() else {
             return Turn::Wait;
         };
         self.running.insert(due.delivery);
         self.breaker.started(now);
         Turn::Attempt(Box::new((Arc::clone(&self.target), due)))
+    }
+
+    /// The oldest. What asks whether an endpoint is back is the one that has failed least: behind orders
+    /// that are never taken stand others that would be.
+    fn pick(&mut self) -> Option<Due> {
+        if !self.breaker.is_open() {
+            return self.fetched.pop_front();
+        }
+        let (at, _) = self
+            .fetched
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, due)| due.attempts)?;
+        self.fetched.remove(at)
     }
 
     /// What runs is due as well until its end is written: it is read, and passed over.
@@ -201,7 +215,9 @@ impl Lanes {
             self.breaker.succeeded();
             self.window = self.window.saturating_mul(2).min(self.target.concurrency);
         } else {
-            self.breaker.failed(ended.order, now);
+            if ended.is_first || self.breaker.is_open() {
+                self.breaker.failed(ended.order, now);
+            }
             self.window = WINDOW_FAILING;
         }
     }
@@ -241,6 +257,7 @@ mod tests {
                 delivery,
                 order: OrderId::new(order).expect("id"),
                 is_well: false,
+                is_first: true,
                 was_proven: false,
             };
             endpoints.ended(&ended, now);
@@ -248,5 +265,26 @@ mod tests {
         let is_open = |target: &Target| endpoints.lanes[&target.id].breaker.is_open();
         assert!(is_open(&failing));
         assert!(!others.iter().any(|other| is_open(other)));
+    }
+
+    /// Orders that are never taken come again and again; the endpoint takes all others.
+    #[test]
+    fn orders_that_failed_before_open_no_circuit() {
+        let now = Timestamp::from_seconds(1_700_000_000);
+        let target = Arc::new(Target::of_tests(1, 1, "https://hooks.example/one"));
+        let mut endpoints = Endpoints::default();
+        endpoints.replace(vec![Arc::clone(&target)]);
+        for (order, delivery) in (1..).zip(0..).take(10 * ORDERS) {
+            let ended = Ended {
+                target: Arc::clone(&target),
+                delivery,
+                order: OrderId::new(order).expect("id"),
+                is_well: false,
+                is_first: false,
+                was_proven: false,
+            };
+            endpoints.ended(&ended, now);
+        }
+        assert!(!endpoints.lanes[&target.id].breaker.is_open());
     }
 }

@@ -79,6 +79,7 @@ impl Server {
             .arg(folder.join("data"))
             .env("ORDERCAST_ROOT_KEY", ROOT_KEY)
             .env("ORDERCAST_CONNECTIONS_PER_IP", NO_LIMIT)
+            .env("ORDERCAST_HTTP_CONNECTIONS_PER_IP", NO_LIMIT)
             // Receivers are on this machine.
             .env("ORDERCAST_WEBHOOK_HTTP", "true")
             .env("ORDERCAST_WEBHOOK_ANY_PORT", "true")

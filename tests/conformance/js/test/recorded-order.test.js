@@ -28,7 +28,9 @@ async function recorded(t) {
   const project = await Project.create(server, { project_id: PROJECT, items });
   assert.equal(project.id, PROJECT);
   const buyer = project.buyer(USER);
-  const createOrder = () => buyer.order({ order_id: ORDER, items: [{ sku: SKU, quantity: 1, price }] });
+  // The recorded payment was one of the sandbox: test money pays test orders only.
+  const order = { order_id: ORDER, mode: 'sandbox', items: [{ sku: SKU, quantity: 1, price }] };
+  const createOrder = () => buyer.order(order);
   return { project, buyer, createOrder };
 }
 
