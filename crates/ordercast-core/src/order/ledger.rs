@@ -1,6 +1,6 @@
 //! The money of an order as a list of signed amounts, for people who check sums.
 
-use super::{Attempt, AttemptState, Facets, Refund};
+use super::{Attempt, AttemptState, Facets, Refund, RefundSize};
 use crate::ids::{AttemptId, RefundId};
 use serde::Serialize;
 
@@ -47,8 +47,23 @@ impl Facets {
             // Its word counts for what no real money has replaced.
             let (word, net) = (self.placeholder(attempt), self.net_of(attempt));
             push(LedgerKind::Capture, None, word);
-            if word != net {
-                push(LedgerKind::Refund, None, net - word);
+            // By their names as far as they have one, and all together what is not there any more.
+            let mut left = word - net;
+            for refund in &attempt.refunds {
+                let RefundSize::Part(minor) = refund.size else {
+                    continue;
+                };
+                if refund.reversed {
+                    push(LedgerKind::Refund, refund.id.as_ref(), -minor);
+                    push(LedgerKind::RefundReversed, refund.id.as_ref(), minor);
+                } else if left > 0 {
+                    let minor = minor.min(left);
+                    left -= minor;
+                    push(LedgerKind::Refund, refund.id.as_ref(), -minor);
+                }
+            }
+            if left != 0 {
+                push(LedgerKind::Refund, None, -left);
             }
             return entries;
         }
