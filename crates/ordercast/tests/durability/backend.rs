@@ -22,7 +22,7 @@ pub struct Backend {
 
 #[derive(Clone, Debug)]
 pub struct Came {
-    /// The `webhook-id`: `evt_{epoch}_{event}`, and in a reference mode `_{notification}`.
+    /// The `webhook-id`: `evt_{epoch}_{project}_{event}`, and in a reference mode `_{notification}`.
     pub id: String,
     pub answered: StatusCode,
 }
@@ -32,13 +32,13 @@ impl Came {
         let number = self
             .id
             .split('_')
-            .nth(2)
+            .nth(3)
             .and_then(|number| number.parse().ok());
         number.unwrap_or_else(|| panic!("{} is no id of an event", self.id))
     }
 
     pub fn notification(&self) -> &str {
-        self.id.splitn(4, '_').nth(3).unwrap_or("event")
+        self.id.splitn(5, '_').nth(4).unwrap_or("event")
     }
 }
 
