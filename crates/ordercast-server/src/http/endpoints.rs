@@ -82,7 +82,7 @@ struct CreateBody {
     /// Sent with every request, at most 10. Not those of the signature (`webhook-…`, `svix-…`, in a
     /// reference mode `authorization`), of the body or of the connection. Values are not shown again.
     #[serde(default)]
-    #[schema(example = json!({ "x-gateway-key": "…" }))]
+    #[schema(example = json!({ "x-gateway-key": "the-gateways-secret" }))]
     headers: BTreeMap<String, String>,
 }
 

@@ -178,7 +178,7 @@ impl<'a> From<&'a EventRow> for EventData<'a> {
     responses(
         (status = 200, description = "Events after the cursor", body = EventsView),
         (status = 410, description = "The cursor is of a state that was lost when the database was put \
-            back: read again from `begin_cursor` on", body = Problem)
+            back: read again from `begin_cursor` on", body = Problem, content_type = "application/problem+json")
     )
 )]
 pub async fn list(

@@ -106,7 +106,11 @@ function upgrade(t, { host, port }, localAddress, headers) {
   return new Promise((resolve) => {
     const socket = new WebSocket(`wss://${host}:${port}/connection/websocket`, { localAddress, headers });
     socket.once('open', () => resolve(101));
-    socket.once('unexpected-response', (_, answer) => resolve(answer.statusCode));
+    socket.once('unexpected-response', (request, answer) => {
+      resolve(answer.statusCode);
+      // Kept open for a next request, it would keep the test's process too.
+      request.destroy();
+    });
     socket.on('error', () => resolve(0));
     t.after(() => socket.terminate());
   });
